@@ -1,0 +1,903 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vmgencounter - the generation ID of a virtual machine, for user space
+ *
+ * The hypervisor keeps a 128-bit ID in a page of guest memory, changes it when
+ * the machine is restored, cloned or failed over, and then sends an ACPI
+ * Notify. /dev/vmgencounter lets programs read it and wait for a change.
+ *
+ * The buffer is the truth: each call compares against it, never against a
+ * copy. A Notify only wakes those who sleep, and only if the ID changed.
+ *
+ * Lifetime: struct vmgen has one reference from the bound platform device and
+ * one from each open file, and keeps the buffer mapped until the last is put.
+ * Unbinding marks it gone, wakes everybody and does not wait for user space.
+ * Mappings of the page need nothing of ours but the module, which the file
+ * behind them pins; they stay valid, as firmware memory does not go away.
+ *
+ * Wake-up: where the in-tree vmgenid driver is bound it hears the Notify,
+ * reseeds the kernel's RNG and then calls the vmfork notifier chain, where we
+ * listen. A Notify handler of our own would run before that reseed, so there
+ * is one only where that driver is not bound.
+ *
+ * Locks, outermost first:
+ *   vmgen_file.delivery  makes "read the ID, copy it out, mark it delivered" one
+ *                        step for threads that share an open file
+ *   vmgen.announcing     one announcement of a change at a time
+ *   vmgen.lock           the count of changes
+ *   vmgen_file.lock      the last ID delivered, for poll(), which must not sleep
+ */
+
+#include <linux/acpi.h>
+#include <linux/bitops.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/ioport.h>
+#include <linux/io.h>
+#include <linux/kref.h>
+#include <linux/ktime.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/platform_device.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+#include <linux/uuid.h>
+#include <linux/wait.h>
+
+#include <linux/devioctl.h>
+#include <linux/vmgencounter.h>
+
+#include "compat.h"
+
+struct vmgen {
+	struct kref refs;
+	struct miscdevice misc;
+	phys_addr_t addr;
+	const __le64 *buffer;		/* the live ID, low half first */
+	u32 flags;			/* VMGENCOUNTER_* */
+	bool gone;			/* set once, when unbound */
+	struct notifier_block vmfork;
+
+	wait_queue_head_t wait;
+	struct fasync_struct *fasync;
+
+	struct mutex announcing;	/* one announcement at a time */
+	u64 announced;			/* @changes when @wait was last woken */
+
+	spinlock_t lock;		/* protects the three below */
+	struct vm_gencounter seen;	/* @lock: the last ID anybody saw */
+	u64 changes;			/* @lock: how often that changed */
+	u64 changed_at;			/* @lock: and when it last did */
+};
+
+struct vmgen_file {
+	struct vmgen *vg;
+	struct mutex delivery;		/* read, copy out and mark in one step */
+	spinlock_t lock;		/* protects the two below */
+	bool told;			/* @lock: @delivered is valid */
+	struct vm_gencounter delivered;	/* @lock, and written under @delivery */
+};
+
+/* Bit 0: a device is bound. The node has one name, so there can be one. */
+static unsigned long vmgen_taken;
+
+static void vmgen_release(struct kref *refs)
+{
+	struct vmgen *vg = container_of(refs, struct vmgen, refs);
+
+	if (vg->buffer)
+		memunmap((void *)vg->buffer);
+	kfree(vg);
+}
+
+static void vmgen_put(void *vg)
+{
+	kref_put(&((struct vmgen *)vg)->refs, vmgen_release);
+}
+
+/* ---- the ID and the count of its changes ---- */
+
+static bool vmgen_same(const struct vm_gencounter *a,
+		       const struct vm_gencounter *b)
+{
+	return a->generation_count == b->generation_count &&
+	       a->generation_count_high == b->generation_count_high;
+}
+
+/*
+ * The hypervisor writes while all CPUs stand still, but they may stand between
+ * our two loads: only two equal readings in a row are an ID.
+ */
+static void vmgen_read_buffer(struct vmgen *vg, struct vm_gencounter *id)
+{
+	struct vm_gencounter again;
+
+	do {
+		id->generation_count = le64_to_cpu(READ_ONCE(vg->buffer[0]));
+		id->generation_count_high = le64_to_cpu(READ_ONCE(vg->buffer[1]));
+		rmb(); /* a second reading, not the first one again */
+		again.generation_count = le64_to_cpu(READ_ONCE(vg->buffer[0]));
+		again.generation_count_high = le64_to_cpu(READ_ONCE(vg->buffer[1]));
+	} while (!vmgen_same(id, &again));
+}
+
+/*
+ * The current ID. Whoever is the first to see a new one counts the change: a
+ * reader may be earlier than the Notify, and then the count must not lag the ID
+ * that comes with it. Reading under the lock keeps an ID that was read earlier
+ * from being counted later. Returns the count.
+ */
+static u64 vmgen_look(struct vmgen *vg, struct vm_gencounter *id)
+{
+	u64 changes;
+
+	spin_lock(&vg->lock);
+	vmgen_read_buffer(vg, id);
+	if (!vmgen_same(id, &vg->seen)) {
+		vg->seen = *id;
+		vg->changes++;
+		vg->changed_at = ktime_get_boottime_ns();
+	}
+	changes = vg->changes;
+	spin_unlock(&vg->lock);
+	return changes;
+}
+
+/* ---- waking those who wait ---- */
+
+static u64 vmgen_announced(struct vmgen *vg)
+{
+	/* pairs with vmgen_announce(): whoever sees it moved sees the new ID */
+	return smp_load_acquire(&vg->announced);
+}
+
+/*
+ * All of them: EPOLLEXCLUSIVE shares a wake-up among those who share a queue,
+ * but here the queue is shared by open files that each have news of their own.
+ */
+static void vmgen_wake(struct vmgen *vg)
+{
+	wake_up_interruptible_all(&vg->wait);
+}
+
+static void vmgen_send_uevent(struct vmgen *vg, u64 changes)
+{
+	char count[48];
+	char *env[2] = { count };
+
+	snprintf(count, sizeof(count), "VMGENCOUNTER_CHANGES=%llu", changes);
+	kobject_uevent_env(&vg->misc.this_device->kobj, KOBJ_CHANGE, env);
+}
+
+/*
+ * Wake everybody if there is a change that they were not woken for. The order
+ * matters to vmgen_await(): @announced moves after the new ID is in the buffer
+ * and before the wake-up.
+ */
+static void vmgen_announce(struct vmgen *vg)
+{
+	struct vm_gencounter id;
+	u64 changes;
+
+	mutex_lock(&vg->announcing);
+	changes = vmgen_look(vg, &id);
+	if (vg->announced != changes) {
+		/* pairs with vmgen_announced(): the ID changed before this */
+		smp_store_release(&vg->announced, changes);
+		vmgen_wake(vg);
+		kill_fasync(&vg->fasync, SIGIO, POLL_IN);
+		vmgen_send_uevent(vg, changes);
+	}
+	mutex_unlock(&vg->announcing);
+}
+
+/*
+ * For changes that the in-tree driver does not hear of. The RNG comes first.
+ * Not under @announcing: mixing may call the vmfork chain, and that us.
+ */
+static void vmgen_mix_and_announce(struct vmgen *vg)
+{
+	struct vm_gencounter id;
+
+	if (vmgen_look(vg, &id) != vmgen_announced(vg))
+		compat_mix_generation((const void *)vg->buffer, sizeof(id));
+	vmgen_announce(vg);
+}
+
+static int vmgen_vmfork(struct notifier_block *nb, unsigned long action,
+			void *data)
+{
+	vmgen_announce(container_of(nb, struct vmgen, vmfork));
+	return NOTIFY_DONE;
+}
+
+static void vmgen_acpi_notify(acpi_handle handle, u32 event, void *data)
+{
+	vmgen_mix_and_announce(data);
+}
+
+/* ---- delivering the ID through an open file ---- */
+
+static bool vmgen_unread(const struct vmgen_file *f,
+			 const struct vm_gencounter *id)
+{
+	return !f->told || !vmgen_same(id, &f->delivered);
+}
+
+static void vmgen_mark_delivered(struct vmgen_file *f,
+				 const struct vm_gencounter *id)
+{
+	spin_lock(&f->lock);
+	f->delivered = *id;
+	f->told = true;
+	spin_unlock(&f->lock);
+}
+
+/* Where this returns 0, @f->delivery is held and @id is the current ID. */
+static int vmgen_begin_delivery(struct vmgen_file *f, bool nonblock,
+				struct vm_gencounter *id)
+{
+	if (nonblock && !mutex_trylock(&f->delivery))
+		return -EAGAIN;
+	if (!nonblock && mutex_lock_interruptible(&f->delivery))
+		return -ERESTARTSYS;
+	if (READ_ONCE(f->vg->gone)) {
+		mutex_unlock(&f->delivery);
+		return -ENODEV;
+	}
+	vmgen_look(f->vg, id);
+	return 0;
+}
+
+static void vmgen_end_delivery(struct vmgen_file *f)
+{
+	mutex_unlock(&f->delivery);
+}
+
+static int vmgen_wait_announced(struct vmgen *vg, u64 announced)
+{
+	if (!(READ_ONCE(vg->flags) & VMGENCOUNTER_WAKEUP))
+		return -EOPNOTSUPP;
+	return wait_event_interruptible(vg->wait,
+					vmgen_announced(vg) != announced ||
+					READ_ONCE(vg->gone) ||
+					!(READ_ONCE(vg->flags) & VMGENCOUNTER_WAKEUP));
+}
+
+/*
+ * vmgen_begin_delivery() of an ID that differs from @known, or, where that is
+ * NULL, that @f has not delivered yet.
+ *
+ * No wake-up is lost: @announced is read before the buffer. If the change that
+ * we wait for is announced in between, the wait does not begin. And nobody who
+ * sleeps is let go by the buffer alone, as the RNG is not reseeded then.
+ */
+static int vmgen_await(struct vmgen_file *f, const struct vm_gencounter *known,
+		       bool nonblock, struct vm_gencounter *id)
+{
+	u64 announced;
+	int ret;
+
+	for (;;) {
+		announced = vmgen_announced(f->vg);
+		ret = vmgen_begin_delivery(f, nonblock, id);
+		if (ret)
+			return ret;
+		if (known ? !vmgen_same(id, known) : vmgen_unread(f, id))
+			return 0;
+		vmgen_end_delivery(f);
+		if (nonblock)
+			return -EAGAIN;
+		ret = vmgen_wait_announced(f->vg, announced);
+		if (ret)
+			return ret;
+	}
+}
+
+static ssize_t vmgen_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *file = iocb->ki_filp;
+	struct vmgen_file *f = file->private_data;
+	struct vm_gencounter id;
+	ssize_t ret;
+
+	if (iov_iter_count(to) < sizeof(id))
+		return -EINVAL;
+	ret = vmgen_await(f, NULL, (file->f_flags & O_NONBLOCK) ||
+			  (iocb->ki_flags & IOCB_NOWAIT), &id);
+	if (ret)
+		return ret;
+	ret = -EFAULT;
+	if (copy_to_iter(&id, sizeof(id), to) == sizeof(id)) {
+		vmgen_mark_delivered(f, &id);
+		ret = sizeof(id);
+	}
+	vmgen_end_delivery(f);
+	return ret;
+}
+
+/* Changes nothing: epoll calls it whenever it likes. */
+static __poll_t vmgen_poll(struct file *file, poll_table *wait)
+{
+	struct vmgen_file *f = file->private_data;
+	struct vm_gencounter id;
+	__poll_t ready = 0;
+
+	/*
+	 * The announcer writes, then takes the queue's lock to wake us; we take
+	 * it here to queue, then read. Whoever is second sees the other.
+	 */
+	poll_wait(file, &f->vg->wait, wait);
+	if (READ_ONCE(f->vg->gone))
+		return EPOLLHUP | EPOLLERR;
+	if (!(READ_ONCE(f->vg->flags) & VMGENCOUNTER_WAKEUP))
+		ready |= EPOLLERR;
+	vmgen_read_buffer(f->vg, &id);
+	spin_lock(&f->lock);
+	if (vmgen_unread(f, &id))
+		ready |= EPOLLIN | EPOLLRDNORM;
+	spin_unlock(&f->lock);
+	return ready;
+}
+
+static int vmgen_fasync(int fd, struct file *file, int on)
+{
+	struct vmgen_file *f = file->private_data;
+
+	return fasync_helper(fd, file, on, &f->vg->fasync);
+}
+
+/* ---- ioctl ---- */
+
+static u32 devioctl_status(int err)
+{
+	switch (err) {
+	case 0:
+		return STATUS_SUCCESS;
+	case -ENOBUFS:
+		return STATUS_BUFFER_TOO_SMALL;
+	case -EINVAL:
+		return STATUS_INVALID_PARAMETER;
+	case -EFAULT:
+		return STATUS_ACCESS_VIOLATION;
+	case -EACCES:
+		return STATUS_ACCESS_DENIED;
+	case -EAGAIN:
+		return STATUS_PENDING;
+	case -ERESTARTSYS:
+		return STATUS_CANCELLED;
+	case -EOPNOTSUPP:
+		return STATUS_NOT_SUPPORTED;
+	case -ENODEV:
+		return STATUS_DEVICE_REMOVED;
+	default:
+		return STATUS_IO_DEVICE_ERROR;
+	}
+}
+
+/* Write the result of a call into its block; returns what the ioctl returns. */
+static int devioctl_complete(struct devioctl_request __user *block,
+			     u32 information, int err)
+{
+	if (put_user(information, &block->information) ||
+	    put_user(devioctl_status(err), &block->status))
+		return err ?: -EFAULT;
+	return err;
+}
+
+/*
+ * What can be refused before the wait is refused before the wait: an address
+ * that cannot be written would else be told of only when the ID changes.
+ */
+static int vmgen_check_request(struct file *file,
+			       const struct devioctl_request *req,
+			       struct vm_gencounter *known)
+{
+	const fmode_t both = FMODE_READ | FMODE_WRITE;
+
+	if ((file->f_mode & both) != both)
+		return -EACCES;
+	if (req->out_size < sizeof(*known))
+		return -ENOBUFS;
+	if (req->in_size && req->in_size < sizeof(*known))
+		return -EINVAL;
+	if (req->in_size &&
+	    copy_from_user(known, u64_to_user_ptr(req->in_buffer), sizeof(*known)))
+		return -EFAULT;
+	if (fault_in_safe_writeable(u64_to_user_ptr(req->out_buffer), sizeof(*known)))
+		return -EFAULT;
+	return 0;
+}
+
+/* Polling mode without input, event-driven mode with the ID in it. */
+static int vmgen_begin_request(struct file *file,
+			       const struct devioctl_request *req,
+			       struct vm_gencounter *id)
+{
+	struct vmgen_file *f = file->private_data;
+	struct vm_gencounter known;
+	int ret;
+
+	ret = vmgen_check_request(file, req, &known);
+	if (ret)
+		return ret;
+	if (!req->in_size)
+		return vmgen_begin_delivery(f, false, id);
+	if (!(READ_ONCE(f->vg->flags) & VMGENCOUNTER_WAKEUP))
+		return -EOPNOTSUPP;
+	return vmgen_await(f, &known, file->f_flags & O_NONBLOCK, id);
+}
+
+static long vmgen_ioctl_read(struct file *file,
+			     struct devioctl_request __user *block)
+{
+	struct vmgen_file *f = file->private_data;
+	struct devioctl_request req;
+	struct vm_gencounter id;
+	int ret;
+
+	if (copy_from_user(&req, block, sizeof(req)))
+		return -EFAULT;
+	ret = vmgen_begin_request(file, &req, &id);
+	if (ret)
+		return devioctl_complete(block, 0, ret);
+
+	if (copy_to_user(u64_to_user_ptr(req.out_buffer), &id, sizeof(id)))
+		ret = devioctl_complete(block, 0, -EFAULT);
+	else
+		ret = devioctl_complete(block, sizeof(id), 0);
+	if (!ret)
+		vmgen_mark_delivered(f, &id);
+	vmgen_end_delivery(f);
+	return ret;
+}
+
+static long vmgen_ioctl_get_info(struct file *file,
+				 struct vmgencounter_info __user *argp)
+{
+	struct vmgen *vg = ((struct vmgen_file *)file->private_data)->vg;
+	struct vmgencounter_info info = {};
+
+	if (!(file->f_mode & FMODE_READ))
+		return -EACCES;
+	if (READ_ONCE(vg->gone))
+		return -ENODEV;
+	vmgen_look(vg, &info.id);
+	spin_lock(&vg->lock);
+	info.id = vg->seen;
+	info.changes = vg->changes;
+	info.changed_at = vg->changed_at;
+	spin_unlock(&vg->lock);
+	info.flags = READ_ONCE(vg->flags);
+	if (info.flags & VMGENCOUNTER_MMAP)
+		info.offset = offset_in_page(vg->addr);
+	return copy_to_user(argp, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static long vmgen_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *argp = (void __user *)arg;
+
+	switch (cmd) {
+	case IOCTL_VMGENCOUNTER_READ:
+		return vmgen_ioctl_read(file, argp);
+	case VMGENCOUNTER_GET_INFO:
+		return vmgen_ioctl_get_info(file, argp);
+	default:
+		return -ENOTTY;
+	}
+}
+
+/* ---- open, mmap, close ---- */
+
+static int vmgen_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct vmgen *vg = ((struct vmgen_file *)file->private_data)->vg;
+
+	if (READ_ONCE(vg->gone))
+		return -ENODEV;
+	if (!(READ_ONCE(vg->flags) & VMGENCOUNTER_MMAP))
+		return -EOPNOTSUPP;
+	if (vma->vm_flags & VM_WRITE)
+		return -EROFS;
+	if ((vma->vm_flags & (VM_READ | VM_EXEC)) != VM_READ)
+		return -EPERM;
+	if (vma->vm_end - vma->vm_start != PAGE_SIZE || vma->vm_pgoff)
+		return -EINVAL;
+	vm_flags_clear(vma, VM_MAYWRITE | VM_MAYEXEC);
+	return remap_pfn_range(vma, vma->vm_start, PHYS_PFN(vg->addr), PAGE_SIZE,
+			       pgprot_decrypted(vma->vm_page_prot));
+}
+
+/* misc_mtx is held, so the device cannot be unregistered meanwhile. */
+static int vmgen_open(struct inode *inode, struct file *file)
+{
+	struct vmgen *vg = container_of(file->private_data, struct vmgen, misc);
+	struct vmgen_file *f;
+
+	f = kzalloc(sizeof(*f), GFP_KERNEL);
+	if (!f)
+		return -ENOMEM;
+	kref_get(&vg->refs);
+	f->vg = vg;
+	mutex_init(&f->delivery);
+	spin_lock_init(&f->lock);
+	file->private_data = f;
+	file->f_mode |= FMODE_NOWAIT;
+	return stream_open(inode, file);
+}
+
+static int vmgen_close(struct inode *inode, struct file *file)
+{
+	struct vmgen_file *f = file->private_data;
+
+	vmgen_put(f->vg);
+	kfree(f);
+	return 0;
+}
+
+static const struct file_operations vmgen_fops = {
+	.owner		= THIS_MODULE,
+	.open		= vmgen_open,
+	.release	= vmgen_close,
+	.read_iter	= vmgen_read_iter,
+	.poll		= vmgen_poll,
+	.fasync		= vmgen_fasync,
+	.mmap		= vmgen_mmap,
+	.unlocked_ioctl	= vmgen_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
+
+/* ---- sysfs, below /sys/class/misc/vmgencounter ---- */
+
+static struct vmgen *vmgen_of(struct device *dev)
+{
+	return container_of(dev_get_drvdata(dev), struct vmgen, misc);
+}
+
+/* As Microsoft's example prints it: low half, high half, as numbers. */
+static ssize_t generation_show(struct device *dev,
+			       struct device_attribute *attr, char *buf)
+{
+	struct vm_gencounter id;
+
+	vmgen_look(vmgen_of(dev), &id);
+	return sysfs_emit(buf, "%016llx:%016llx\n", id.generation_count,
+			  id.generation_count_high);
+}
+static DEVICE_ATTR_ADMIN_RO(generation);
+
+/* As QEMU and libvirt print it: the 16 bytes in memory as a GUID. */
+static ssize_t generation_guid_show(struct device *dev,
+				    struct device_attribute *attr, char *buf)
+{
+	struct vm_gencounter id;
+	__le64 bytes[2];
+
+	vmgen_look(vmgen_of(dev), &id);
+	bytes[0] = cpu_to_le64(id.generation_count);
+	bytes[1] = cpu_to_le64(id.generation_count_high);
+	return sysfs_emit(buf, "%pUl\n", bytes);
+}
+static DEVICE_ATTR_ADMIN_RO(generation_guid);
+
+static ssize_t changes_show(struct device *dev, struct device_attribute *attr,
+			    char *buf)
+{
+	struct vm_gencounter id;
+
+	return sysfs_emit(buf, "%llu\n", vmgen_look(vmgen_of(dev), &id));
+}
+static DEVICE_ATTR_RO(changes);
+
+static ssize_t device_interface_guid_show(struct device *dev,
+					  struct device_attribute *attr,
+					  char *buf)
+{
+	return sysfs_emit(buf, "%s\n", VM_GENCOUNTER_INTERFACE_GUID);
+}
+static DEVICE_ATTR_RO(device_interface_guid);
+
+static struct attribute *vmgen_attrs[] = {
+	&dev_attr_generation.attr,
+	&dev_attr_generation_guid.attr,
+	&dev_attr_changes.attr,
+	&dev_attr_device_interface_guid.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(vmgen);
+
+/* ---- what the firmware says ---- */
+
+static int vmgen_parse_addr(struct device *dev, const union acpi_object *obj,
+			    phys_addr_t *addr)
+{
+	u64 low, high;
+
+	if (!obj || obj->type != ACPI_TYPE_PACKAGE || obj->package.count != 2 ||
+	    obj->package.elements[0].type != ACPI_TYPE_INTEGER ||
+	    obj->package.elements[1].type != ACPI_TYPE_INTEGER) {
+		dev_err(dev, FW_BUG "ADDR is not a package of two integers, device ignored\n");
+		return -EINVAL;
+	}
+	low = obj->package.elements[0].integer.value;
+	high = obj->package.elements[1].integer.value;
+	if (low > U32_MAX || high > U32_MAX) {
+		dev_err(dev, FW_BUG "ADDR {%#llx, %#llx} has a half of more than 32 bits, device ignored\n",
+			low, high);
+		return -EINVAL;
+	}
+	*addr = high << 32 | low;
+	return 0;
+}
+
+static int vmgen_check_addr(struct device *dev, phys_addr_t addr)
+{
+	const size_t size = sizeof(struct vm_gencounter);
+
+	if (!addr) {
+		dev_err(dev, FW_BUG "ADDR is zero, device ignored\n");
+		return -EINVAL;
+	}
+	if (!IS_ALIGNED(addr, 8)) {
+		dev_err(dev, FW_BUG "ADDR %pa is not 8-byte aligned, device ignored\n", &addr);
+		return -EINVAL;
+	}
+	if (addr > compat_phys_addr_max() - (size - 1)) {
+		dev_err(dev, FW_BUG "ADDR %pa is beyond the last physical address, device ignored\n",
+			&addr);
+		return -EINVAL;
+	}
+	if (region_intersects(addr, size, IORESOURCE_SYSTEM_RAM,
+			      IORES_DESC_NONE) == REGION_MIXED) {
+		dev_err(dev, FW_BUG "ADDR %pa is half in System RAM, device ignored\n", &addr);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int vmgen_find_buffer(struct device *dev, phys_addr_t *addr)
+{
+	struct acpi_buffer out = { ACPI_ALLOCATE_BUFFER, NULL };
+	acpi_status status;
+	int ret;
+
+	status = acpi_evaluate_object(ACPI_HANDLE(dev), "ADDR", NULL, &out);
+	if (ACPI_FAILURE(status)) {
+		dev_err(dev, FW_BUG "ADDR cannot be evaluated (%s), device ignored\n",
+			acpi_format_exception(status));
+		return -ENODEV;
+	}
+	ret = vmgen_parse_addr(dev, out.pointer, addr);
+	ACPI_FREE(out.pointer);
+	return ret ?: vmgen_check_addr(dev, *addr);
+}
+
+/*
+ * A page may be shown to user space if the firmware owns all of it. System RAM
+ * is the kernel's, may be encrypted, and has a mapping that we must not change.
+ */
+static bool vmgen_can_mmap(struct device *dev, phys_addr_t addr)
+{
+	if (offset_in_page(addr) + sizeof(struct vm_gencounter) > PAGE_SIZE) {
+		dev_warn(dev, FW_BUG "the ID at %pa crosses a page end, mmap is not available\n",
+			 &addr);
+		return false;
+	}
+	if (region_intersects(addr & PAGE_MASK, PAGE_SIZE, IORESOURCE_SYSTEM_RAM,
+			      IORES_DESC_NONE) != REGION_DISJOINT) {
+		dev_warn(dev, FW_BUG "the ID at %pa is in System RAM, mmap is not available\n",
+			 &addr);
+		return false;
+	}
+	return true;
+}
+
+static int vmgen_map_buffer(struct device *dev, struct vmgen *vg)
+{
+	const size_t size = sizeof(struct vm_gencounter);
+	unsigned long how = MEMREMAP_WB;
+	int ret;
+
+	ret = vmgen_find_buffer(dev, &vg->addr);
+	if (ret)
+		return ret;
+	if (vmgen_can_mmap(dev, vg->addr))
+		vg->flags |= VMGENCOUNTER_MMAP;
+	/* memremap() gives System RAM as the direct map has it, or not at all. */
+	if (region_intersects(vg->addr, size, IORESOURCE_SYSTEM_RAM,
+			      IORES_DESC_NONE) == REGION_DISJOINT)
+		how |= MEMREMAP_DEC;
+	vg->buffer = memremap(vg->addr, size, how);
+	if (!vg->buffer) {
+		dev_err(dev, "the ID at %pa cannot be mapped\n", &vg->addr);
+		return -ENOMEM;
+	}
+	vmgen_read_buffer(vg, &vg->seen);
+	return 0;
+}
+
+/* ---- bind and unbind ---- */
+
+/* The in-tree driver binds the ACPI device, and we its platform device. */
+static bool vmgen_intree_bound(struct acpi_device *adev)
+{
+	bool bound;
+
+	device_lock(&adev->dev);
+	bound = adev->dev.driver && !strcmp(adev->dev.driver->name, "vmgenid");
+	device_unlock(&adev->dev);
+	return bound;
+}
+
+static void vmgen_unclaim(void *taken)
+{
+	clear_bit(0, taken);
+}
+
+static int vmgen_claim(struct device *dev)
+{
+	if (test_and_set_bit(0, &vmgen_taken)) {
+		dev_err(dev, FW_BUG "a second VM generation ID device, ignored: /dev/vmgencounter shows the first\n");
+		return -EBUSY;
+	}
+	return devm_add_action_or_reset(dev, vmgen_unclaim, &vmgen_taken);
+}
+
+static struct vmgen *vmgen_create(struct device *dev)
+{
+	struct vmgen *vg = kzalloc(sizeof(*vg), GFP_KERNEL);
+	int ret;
+
+	if (!vg)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&vg->refs);
+	init_waitqueue_head(&vg->wait);
+	mutex_init(&vg->announcing);
+	spin_lock_init(&vg->lock);
+	vg->misc.minor = MISC_DYNAMIC_MINOR;
+	vg->misc.name = "vmgencounter";
+	vg->misc.mode = 0600;
+	vg->misc.fops = &vmgen_fops;
+	vg->misc.groups = vmgen_groups;
+	vg->misc.parent = dev;
+	ret = devm_add_action_or_reset(dev, vmgen_put, vg);
+	return ret ? ERR_PTR(ret) : vg;
+}
+
+static void vmgen_unpublish(void *data)
+{
+	struct vmgen *vg = data;
+
+	misc_deregister(&vg->misc);
+	WRITE_ONCE(vg->gone, true);
+	vmgen_wake(vg);
+	kill_fasync(&vg->fasync, SIGIO, POLL_HUP);
+}
+
+/* From here on, files can be opened. */
+static int vmgen_publish(struct device *dev, struct vmgen *vg)
+{
+	int ret = misc_register(&vg->misc);
+
+	if (ret) {
+		dev_err(dev, "cannot register /dev/vmgencounter: %d\n", ret);
+		return ret;
+	}
+	return devm_add_action_or_reset(dev, vmgen_unpublish, vg);
+}
+
+static void vmgen_unsubscribe_vmfork(void *data)
+{
+	struct vmgen *vg = data;
+
+	unregister_random_vmfork_notifier(&vg->vmfork);
+}
+
+static int vmgen_subscribe_vmfork(struct device *dev, struct vmgen *vg)
+{
+	int ret;
+
+	vg->vmfork.notifier_call = vmgen_vmfork;
+	ret = register_random_vmfork_notifier(&vg->vmfork);
+	return ret ?: devm_add_action_or_reset(dev, vmgen_unsubscribe_vmfork, vg);
+}
+
+static void vmgen_unsubscribe_acpi(void *data)
+{
+	/* Also waits for a handler that runs. */
+	acpi_remove_notify_handler(data, ACPI_DEVICE_NOTIFY, vmgen_acpi_notify);
+}
+
+static int vmgen_subscribe_acpi(struct device *dev, struct vmgen *vg)
+{
+	acpi_handle handle = ACPI_HANDLE(dev);
+
+	if (ACPI_FAILURE(acpi_install_notify_handler(handle, ACPI_DEVICE_NOTIFY,
+						     vmgen_acpi_notify, vg)))
+		return -EIO;
+	return devm_add_action_or_reset(dev, vmgen_unsubscribe_acpi, handle);
+}
+
+/* A device that cannot notify is still good for polling. */
+static void vmgen_no_wakeup(struct device *dev, struct vmgen *vg, int err)
+{
+	dev_warn(dev, "no notification of changes (error %d): /dev/vmgencounter can be polled but not waited for\n",
+		 err);
+	WRITE_ONCE(vg->flags, vg->flags & VMGENCOUNTER_MMAP);
+	vmgen_wake(vg);
+}
+
+static int vmgen_probe(struct platform_device *pdev)
+{
+	struct device *dev = &pdev->dev;
+	bool vmfork = vmgen_intree_bound(ACPI_COMPANION(dev));
+	struct vmgen *vg;
+	int ret;
+
+	ret = vmgen_claim(dev);
+	if (ret)
+		return ret;
+	vg = vmgen_create(dev);
+	if (IS_ERR(vg))
+		return PTR_ERR(vg);
+	ret = vmgen_map_buffer(dev, vg);
+	if (ret)
+		return ret;
+	vg->flags |= VMGENCOUNTER_WAKEUP;
+	if (vmfork || COMPAT_CAN_RESEED)
+		vg->flags |= VMGENCOUNTER_WAKEUP_AFTER_RESEED;
+	ret = vmgen_publish(dev, vg);
+	if (ret)
+		return ret;
+	platform_set_drvdata(pdev, vg);
+	ret = vmfork ? vmgen_subscribe_vmfork(dev, vg) :
+		       vmgen_subscribe_acpi(dev, vg);
+	if (ret)
+		vmgen_no_wakeup(dev, vg, ret);
+	vmgen_announce(vg);	/* what changed before we could hear of it */
+	dev_info(dev, "generation ID at %pa, changes from %s\n", &vg->addr,
+		 vmfork ? "the vmgenid driver" : "ACPI");
+	return 0;
+}
+
+/* Some hypervisors send no Notify for what happened while the guest slept. */
+static int vmgen_resume(struct device *dev)
+{
+	vmgen_mix_and_announce(dev_get_drvdata(dev));
+	return 0;
+}
+
+static const struct dev_pm_ops vmgen_pm_ops = {
+	.resume		= vmgen_resume,
+	.thaw		= vmgen_resume,
+	.restore	= vmgen_resume,
+};
+
+static const struct acpi_device_id vmgen_acpi_ids[] = {
+	{ "VM_GEN_COUNTER" },	/* the documented _CID, as ACPICA upper-cases it */
+	{ "VMGENCTR" },
+	{ }
+};
+MODULE_DEVICE_TABLE(acpi, vmgen_acpi_ids);
+
+static struct platform_driver vmgen_driver = {
+	.probe	= vmgen_probe,
+	.driver	= {
+		.name			= "vmgencounter",
+		.acpi_match_table	= vmgen_acpi_ids,
+		.pm			= &vmgen_pm_ops,
+	},
+};
+module_platform_driver(vmgen_driver);
+
+MODULE_DESCRIPTION("VM generation ID for user space (/dev/vmgencounter)");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(VMGENCOUNTER_VERSION);
+MODULE_SOFTDEP("pre: vmgenid");
