@@ -468,7 +468,7 @@ static long vmgen_ioctl_get_info(struct file *file,
 		return -EACCES;
 	if (READ_ONCE(vg->gone))
 		return -ENODEV;
-	vmgen_look(vg, &info.id);
+	vmgen_look(vg, &info.id);	/* counts a change that nobody saw yet */
 	spin_lock(&vg->lock);
 	info.id = vg->seen;
 	info.changes = vg->changes;
@@ -692,7 +692,7 @@ static bool vmgen_can_mmap(struct device *dev, phys_addr_t addr)
 	}
 	if (region_intersects(addr & PAGE_MASK, PAGE_SIZE, IORESOURCE_SYSTEM_RAM,
 			      IORES_DESC_NONE) != REGION_DISJOINT) {
-		dev_warn(dev, FW_BUG "the ID at %pa is in System RAM, mmap is not available\n",
+		dev_warn(dev, FW_BUG "the ID at %pa shares its page with System RAM, mmap is not available\n",
 			 &addr);
 		return false;
 	}
@@ -834,13 +834,29 @@ static void vmgen_no_wakeup(struct device *dev, struct vmgen *vg, int err)
 	vmgen_wake(vg);
 }
 
+/* A change before this was nobody's wake-up: the caller looks once more. */
+static void vmgen_subscribe(struct device *dev, struct vmgen *vg, bool vmfork)
+{
+	int ret = vmfork ? vmgen_subscribe_vmfork(dev, vg) :
+			   vmgen_subscribe_acpi(dev, vg);
+
+	if (ret)
+		vmgen_no_wakeup(dev, vg, ret);
+	else
+		dev_info(dev, "generation ID at %pa, changes from %s\n", &vg->addr,
+			 vmfork ? "the vmgenid driver" : "ACPI");
+}
+
 static int vmgen_probe(struct platform_device *pdev)
 {
 	struct device *dev = &pdev->dev;
-	bool vmfork = vmgen_intree_bound(ACPI_COMPANION(dev));
+	struct acpi_device *adev = ACPI_COMPANION(dev);
 	struct vmgen *vg;
+	bool vmfork;
 	int ret;
 
+	if (!adev)	/* bound by hand to something else */
+		return -ENODEV;
 	ret = vmgen_claim(dev);
 	if (ret)
 		return ret;
@@ -850,6 +866,7 @@ static int vmgen_probe(struct platform_device *pdev)
 	ret = vmgen_map_buffer(dev, vg);
 	if (ret)
 		return ret;
+	vmfork = vmgen_intree_bound(adev);
 	vg->flags |= VMGENCOUNTER_WAKEUP;
 	if (vmfork || COMPAT_CAN_RESEED)
 		vg->flags |= VMGENCOUNTER_WAKEUP_AFTER_RESEED;
@@ -857,13 +874,8 @@ static int vmgen_probe(struct platform_device *pdev)
 	if (ret)
 		return ret;
 	platform_set_drvdata(pdev, vg);
-	ret = vmfork ? vmgen_subscribe_vmfork(dev, vg) :
-		       vmgen_subscribe_acpi(dev, vg);
-	if (ret)
-		vmgen_no_wakeup(dev, vg, ret);
-	vmgen_announce(vg);	/* what changed before we could hear of it */
-	dev_info(dev, "generation ID at %pa, changes from %s\n", &vg->addr,
-		 vmfork ? "the vmgenid driver" : "ACPI");
+	vmgen_subscribe(dev, vg, vmfork);
+	vmgen_mix_and_announce(vg);
 	return 0;
 }
 
