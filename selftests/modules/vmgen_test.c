@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vmgen_test - change the generation ID from inside the guest
+ *
+ * Plays the hypervisor for the device of vmgen-ssdt.asl: writes a new ID into
+ * its buffer while all CPUs stand still, as a restored guest would find it, and
+ * has the firmware send its Notify. Everything after that is the real path.
+ *
+ * Commands, written to /dev/vmgen_test, each finished when write() returns:
+ *
+ *	change [N]	N times (1): a new random ID, a Notify, and wait until
+ *			all handlers of the Notify have returned
+ *	set [LOW:HIGH]	a new ID (random, or this one) and no Notify
+ *	notify		a Notify and no new ID
+ */
+
+#include <linux/acpi.h>
+#include <linux/fs.h>
+#include <linux/io.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/random.h>
+#include <linux/sched/signal.h>
+#include <linux/stop_machine.h>
+#include <linux/uaccess.h>
+
+static struct acpi_device *vmgt_device;
+static __le64 *vmgt_buffer;
+static DEFINE_MUTEX(vmgt_lock);
+
+static int vmgt_store(void *id)
+{
+	memcpy(vmgt_buffer, id, 16);
+	return 0;
+}
+
+static int vmgt_set(u64 low, u64 high)
+{
+	__le64 id[2] = { cpu_to_le64(low), cpu_to_le64(high) };
+
+	return stop_machine(vmgt_store, id, NULL);
+}
+
+static int vmgt_set_random(void)
+{
+	u64 id[2];
+
+	get_random_bytes(id, sizeof(id));
+	return vmgt_set(id[0], id[1]);
+}
+
+static int vmgt_notify(void)
+{
+	if (ACPI_FAILURE(acpi_evaluate_object(vmgt_device->handle, "NTFY", NULL, NULL)))
+		return -EIO;
+	acpi_os_wait_events_complete();
+	return 0;
+}
+
+static int vmgt_change(unsigned int times)
+{
+	int ret = 0;
+
+	while (!ret && times--) {
+		ret = vmgt_set_random() ?: vmgt_notify();
+		if (fatal_signal_pending(current))
+			ret = -EINTR;
+	}
+	return ret;
+}
+
+static int vmgt_command(const char *line)
+{
+	unsigned int times = 1;
+	u64 low, high;
+
+	if (!strcmp(line, "change") || sscanf(line, "change %u", &times) == 1)
+		return vmgt_change(times);
+	if (sscanf(line, "set %llx:%llx", &low, &high) == 2)
+		return vmgt_set(low, high);
+	if (!strcmp(line, "set"))
+		return vmgt_set_random();
+	if (!strcmp(line, "notify"))
+		return vmgt_notify();
+	return -EINVAL;
+}
+
+static ssize_t vmgt_write(struct file *file, const char __user *buf,
+			  size_t count, loff_t *pos)
+{
+	char line[64];
+	int ret;
+
+	if (count >= sizeof(line))
+		return -EINVAL;
+	if (copy_from_user(line, buf, count))
+		return -EFAULT;
+	line[count] = '\0';
+	mutex_lock(&vmgt_lock);
+	ret = vmgt_command(strim(line));
+	mutex_unlock(&vmgt_lock);
+	return ret ?: count;
+}
+
+static const struct file_operations vmgt_fops = {
+	.owner	= THIS_MODULE,
+	.write	= vmgt_write,
+};
+
+static struct miscdevice vmgt_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "vmgen_test",
+	.mode	= 0600,
+	.fops	= &vmgt_fops,
+};
+
+static int __init vmgt_map(void)
+{
+	struct acpi_buffer out = { ACPI_ALLOCATE_BUFFER, NULL };
+	union acpi_object *addr;
+
+	if (ACPI_FAILURE(acpi_evaluate_object(vmgt_device->handle, "ADDR", NULL, &out)))
+		return -ENODEV;
+	addr = out.pointer;
+	vmgt_buffer = memremap(addr->package.elements[0].integer.value, 16,
+			       MEMREMAP_WB);
+	ACPI_FREE(out.pointer);
+	return vmgt_buffer ? 0 : -ENOMEM;
+}
+
+static int __init vmgt_init(void)
+{
+	int ret;
+
+	vmgt_device = acpi_dev_get_first_match_dev("VMGT0001", NULL, -1);
+	if (!vmgt_device) {
+		pr_err("vmgen_test: no VMGT0001: boot with vmgen-ssdt.aml\n");
+		return -ENODEV;
+	}
+	ret = vmgt_map();
+	if (ret)
+		goto put;
+	ret = misc_register(&vmgt_misc);
+	if (ret)
+		goto unmap;
+	return 0;
+unmap:
+	memunmap(vmgt_buffer);
+put:
+	acpi_dev_put(vmgt_device);
+	return ret;
+}
+
+static void __exit vmgt_exit(void)
+{
+	misc_deregister(&vmgt_misc);
+	memunmap(vmgt_buffer);
+	acpi_dev_put(vmgt_device);
+}
+
+module_init(vmgt_init);
+module_exit(vmgt_exit);
+
+MODULE_DESCRIPTION("Test only: changes the VM generation ID from inside the guest");
+MODULE_LICENSE("GPL");
