@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Firmware that is wrong: each device of vmgen-broken.asl is refused with one
+ * line in the log that says why, and the first good one is taken all the same.
+ */
+#include <sys/klog.h>
+
+#include "vmgen_helpers.h"
+#include "kselftest_harness.h"
+
+#define DEVICES	"/sys/bus/platform/devices"
+
+/* How often the kernel's log has @text. */
+static int count_in_log(const char *text)
+{
+	static char log[1 << 20];
+	int len = klogctl(3 /* SYSLOG_ACTION_READ_ALL */, log, sizeof(log) - 1);
+	const char *at = log;
+	int n = 0;
+
+	log[len < 0 ? 0 : len] = '\0';
+	while ((at = strstr(at, text))) {
+		at += strlen(text);
+		n++;
+	}
+	return n;
+}
+
+FIXTURE(device) {
+	char driver[128];
+};
+
+FIXTURE_VARIANT(device) {
+	const char *name;
+	const char *message;
+	bool bound;
+};
+
+#define FW_BUG	"[Firmware Bug]: "
+
+FIXTURE_VARIANT_ADD(device, missing) {
+	.name = "VMGB0000:00",
+	.message = FW_BUG
+		"ADDR cannot be evaluated (AE_NOT_FOUND), device ignored",
+};
+
+FIXTURE_VARIANT_ADD(device, buffer) {
+	.name = "VMGB0001:00",
+	.message = FW_BUG
+		"ADDR is not a package of two integers, device ignored",
+};
+
+FIXTURE_VARIANT_ADD(device, one_element) {
+	.name = "VMGB0002:00",
+	.message = FW_BUG
+		"ADDR is not a package of two integers, device ignored",
+};
+
+FIXTURE_VARIANT_ADD(device, three_elements) {
+	.name = "VMGB0003:00",
+	.message = FW_BUG
+		"ADDR is not a package of two integers, device ignored",
+};
+
+FIXTURE_VARIANT_ADD(device, string) {
+	.name = "VMGB0004:00",
+	.message = FW_BUG
+		"ADDR is not a package of two integers, device ignored",
+};
+
+FIXTURE_VARIANT_ADD(device, zero) {
+	.name = "VMGB0005:00",
+	.message = FW_BUG
+		"ADDR is zero, device ignored",
+};
+
+FIXTURE_VARIANT_ADD(device, unaligned) {
+	.name = "VMGB0006:00",
+	.message = FW_BUG
+		"ADDR 0x000000001f000034 is not 8-byte aligned, device ignored",
+};
+
+FIXTURE_VARIANT_ADD(device, overflow) {
+	.name = "VMGB0007:00",
+	.message = FW_BUG
+		"ADDR 0xfffffffffffffff8 is beyond the last physical address, device ignored",
+};
+
+FIXTURE_VARIANT_ADD(device, beyond) {
+	.name = "VMGB0008:00",
+	.message = FW_BUG
+		"ADDR 0x7fffffff1f000030 is beyond the last physical address, device ignored",
+};
+
+FIXTURE_VARIANT_ADD(device, half_in_ram) {
+	.name = "VMGB0009:00",
+	.message = FW_BUG
+		"ADDR 0x000000001efffff8 is half in System RAM, device ignored",
+};
+
+FIXTURE_VARIANT_ADD(device, second_device) {
+	.name = "VMGB000B:00",
+	.message = FW_BUG
+		"a second VM generation ID device, ignored: /dev/vmgencounter shows the first",
+};
+
+FIXTURE_VARIANT_ADD(device, good) {
+	.name = "VMGB000A:00",
+	.message = "generation ID at 0x000000001f000030, changes from ACPI",
+	.bound = true,
+};
+
+FIXTURE_SETUP(device)
+{
+	snprintf(self->driver, sizeof(self->driver), DEVICES "/%s/driver",
+		 variant->name);
+}
+
+FIXTURE_TEARDOWN(device)
+{
+}
+
+TEST_F(device, is_judged)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "vmgencounter %s: %s", variant->name,
+		 variant->message);
+	EXPECT_EQ(1, count_in_log(line))
+		TH_LOG("in the log, %d times: %s", count_in_log(line), line);
+	EXPECT_EQ(variant->bound, !access(self->driver, F_OK));
+}
+
+TEST(good_device_works)
+{
+	struct vm_gencounter id;
+	char name[64];
+	int fd = open(VMGEN_DEVICE, O_RDWR);
+
+	EXPECT_EQ(0, current_id(fd, &id));
+	device_name(name, sizeof(name));
+	EXPECT_STREQ("VMGB000A:00", name);
+	close(fd);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A buffer whose page cannot be shown to user space (it is in System RAM, or
+ * reaches into a second page): everything but mmap() works.
+ */
+#include "vmgen_helpers.h"
+#include "kselftest_harness.h"
+
+TEST(all_but_mmap)
+{
+	struct vmgencounter_info info;
+	struct vm_gencounter id;
+	int fd = open(VMGEN_DEVICE, O_RDWR);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ioctl(fd, VMGENCOUNTER_GET_INFO, &info));
+	EXPECT_FALSE(info.flags & VMGENCOUNTER_MMAP);
+	EXPECT_TRUE(info.flags & VMGENCOUNTER_WAKEUP);
+	EXPECT_EQ(0, info.offset);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, getpagesize(), PROT_READ, MAP_SHARED, fd, 0));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+
+	EXPECT_EQ(POLLIN | POLLRDNORM, readiness(fd));
+	EXPECT_EQ(ID_SIZE, read(fd, &id, ID_SIZE));
+	EXPECT_EQ(0, current_id(fd, &id));
+	close(fd);
+}
+
+TEST(firmware_is_blamed)
+{
+	EXPECT_EQ(0, system("dmesg | grep -q 'vmgencounter.*Firmware Bug.*mmap is not available'"));
+}
+
+TEST_HARNESS_MAIN

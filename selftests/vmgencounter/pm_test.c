@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A change that happened while the guest slept, of which no Notify came, is
+ * found when the devices resume. The kernel's own test mode suspends all devices
+ * and resumes them. Fast device only.
+ */
+#include "vmgen_helpers.h"
+#include "kselftest_harness.h"
+
+/* Suspend and resume as far as the devices, and in the real order. */
+static int sleep_a_little(void)
+{
+	return write_text("/sys/module/suspend/parameters/pm_test_delay", "0") ?:
+	       write_text("/sys/power/pm_test", "devices") ?:
+	       write_text("/sys/power/state", "freeze") ?:
+	       write_text("/sys/power/pm_test", "none");
+}
+
+FIXTURE(vmgen) {
+	struct vmgencounter_info before;
+	int fd;
+};
+
+FIXTURE_SETUP(vmgen)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGIO);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	self->fd = open(VMGEN_DEVICE, O_RDONLY | O_CLOEXEC);
+	ASSERT_EQ(0, ioctl(self->fd, VMGENCOUNTER_GET_INFO, &self->before));
+}
+
+FIXTURE_TEARDOWN(vmgen)
+{
+	close(self->fd);
+}
+
+TEST_F_TIMEOUT(vmgen, change_while_asleep, TEST_TIMEOUT)
+{
+	struct waiter w[WAITER_KINDS];
+	struct vmgencounter_info after;
+	int i;
+
+	for (i = 0; i < WAITER_KINDS; i++) {
+		ASSERT_EQ(0, waiter_open(&w[i], i));
+		w[i].restart = true;
+		ASSERT_EQ(0, waiter_start(&w[i]));
+	}
+	ASSERT_EQ(0, test_command("set"));
+	ASSERT_EQ(0, sleep_a_little());
+	for (i = 0; i < WAITER_KINDS; i++) {
+		EXPECT_EQ(0, waiter_join(&w[i]))
+			TH_LOG("%s", waiter_kind_name(i));
+		EXPECT_FALSE(same_id(&self->before.id, &w[i].known));
+		waiter_close(&w[i]);
+	}
+	ASSERT_EQ(0, ioctl(self->fd, VMGENCOUNTER_GET_INFO, &after));
+	EXPECT_EQ(self->before.changes + 1, after.changes);
+}
+
+/* Those who did not wait in a call, and so do not ask again, are told as well. */
+TEST_F_TIMEOUT(vmgen, resume_sends_sigio, TEST_TIMEOUT)
+{
+	struct vm_gencounter id;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGIO);
+	ASSERT_EQ(ID_SIZE, read(self->fd, &id, ID_SIZE));
+	ASSERT_EQ(0, fcntl(self->fd, F_SETOWN, getpid()));
+	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_RDONLY | O_ASYNC));
+	ASSERT_EQ(0, test_command("set"));
+	ASSERT_EQ(0, sleep_a_little());
+	ASSERT_EQ(0, sigpending(&set));
+	EXPECT_EQ(1, sigismember(&set, SIGIO));
+}
+
+TEST_F_TIMEOUT(vmgen, sleep_is_no_change, TEST_TIMEOUT)
+{
+	struct vmgencounter_info after;
+
+	ASSERT_EQ(0, sleep_a_little());
+	ASSERT_EQ(0, ioctl(self->fd, VMGENCOUNTER_GET_INFO, &after));
+	EXPECT_EQ(self->before.changes, after.changes);
+}
+
+TEST_HARNESS_MAIN

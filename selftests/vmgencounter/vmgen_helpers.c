@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <libgen.h>
+#include <limits.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
+
+#include "vmgen_helpers.h"
+
+/* ---- the device under test ---- */
+
+bool fast_device(void)
+{
+	return access("/dev/vmgen_test", F_OK) == 0;
+}
+
+int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = errno;
+	close(fd);
+	return err;
+}
+
+int read_line(const char *path, char *line, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return errno;
+	n = read(fd, line, size - 1);
+	close(fd);
+	if (n < 0)
+		return errno;
+	line[n] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	return 0;
+}
+
+int test_command(const char *command)
+{
+	return write_text("/dev/vmgen_test", command);
+}
+
+static int restore_snapshot(const char *command)
+{
+	return system(command) == 0 ? 0 : EIO;
+}
+
+int new_generation(void)
+{
+	if (fast_device())
+		return test_command("change");
+	return restore_snapshot("new-generation >/dev/null");
+}
+
+int spurious_notify(void)
+{
+	if (fast_device())
+		return test_command("notify");
+	return restore_snapshot("new-generation --same >/dev/null");
+}
+
+void device_name(char *name, size_t size)
+{
+	char path[PATH_MAX] = "";
+
+	if (!realpath(VMGEN_SYSFS "/device", path))
+		path[0] = '\0';
+	snprintf(name, size, "%s", basename(path));
+}
+
+bool intree_driver_bound(void)
+{
+	return !access(VMGEN_SYSFS "/device/firmware_node/driver", F_OK);
+}
+
+/* ---- calls ---- */
+
+int device_io_control(int fd, struct devioctl_request *req, const void *in,
+		      uint32_t in_size, void *out, uint32_t out_size)
+{
+	*req = (struct devioctl_request) {
+		.in_buffer = (uintptr_t)in,
+		.out_buffer = (uintptr_t)out,
+		.in_size = in_size,
+		.out_size = out_size,
+		.information = 0xdeadbeef,
+		.status = 0xdeadbeef,
+	};
+	return ioctl(fd, IOCTL_VMGENCOUNTER_READ, req);
+}
+
+int current_id(int fd, struct vm_gencounter *id)
+{
+	struct devioctl_request req;
+
+	return device_io_control(fd, &req, NULL, 0, id, sizeof(*id)) ? errno : 0;
+}
+
+int other_id(int fd, const struct vm_gencounter *known, struct vm_gencounter *id)
+{
+	struct devioctl_request req;
+
+	return device_io_control(fd, &req, known, sizeof(*known), id,
+				 sizeof(*id)) ? errno : 0;
+}
+
+bool same_id(const struct vm_gencounter *a, const struct vm_gencounter *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+short readiness(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLRDNORM };
+
+	return poll(&p, 1, 0) < 0 ? POLLNVAL : p.revents;
+}
+
+/* ---- waiters ---- */
+
+const char *waiter_kind_name(enum waiter_kind kind)
+{
+	static const char * const names[] = {
+		"read", "ioctl", "poll", "select", "epoll (level)",
+		"epoll (edge)", "epoll (exclusive)", "SIGIO",
+	};
+
+	return names[kind];
+}
+
+static int open_epoll(struct waiter *w, uint32_t how)
+{
+	struct epoll_event ev = { .events = EPOLLIN | how };
+
+	w->epfd = epoll_create1(EPOLL_CLOEXEC);
+	if (w->epfd < 0)
+		return errno;
+	return epoll_ctl(w->epfd, EPOLL_CTL_ADD, w->fd, &ev) ? errno : 0;
+}
+
+int waiter_open(struct waiter *w, enum waiter_kind kind)
+{
+	int err;
+
+	*w = (struct waiter) { .kind = kind, .epfd = -1 };
+	w->fd = open(VMGEN_DEVICE, O_RDWR | O_CLOEXEC);
+	if (w->fd < 0)
+		return errno;
+	err = current_id(w->fd, &w->known);
+	if (err)
+		return err;
+	switch (kind) {
+	case WAIT_EPOLL:
+		return open_epoll(w, 0);
+	case WAIT_EPOLL_EDGE:
+		return open_epoll(w, EPOLLET);
+	case WAIT_EPOLL_EXCLUSIVE:
+		return open_epoll(w, EPOLLEXCLUSIVE);
+	default:
+		return 0;
+	}
+}
+
+void waiter_close(struct waiter *w)
+{
+	if (w->epfd >= 0)
+		close(w->epfd);
+	if (w->fd >= 0)
+		close(w->fd);
+}
+
+static int wait_select(int fd)
+{
+	fd_set set;
+
+	FD_ZERO(&set);
+	FD_SET(fd, &set);
+	return select(fd + 1, &set, NULL, NULL, NULL) < 0 ? errno : 0;
+}
+
+static int wait_poll(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, -1) < 0 ? errno : 0;
+}
+
+static int wait_epoll(int epfd)
+{
+	struct epoll_event ev;
+
+	return epoll_wait(epfd, &ev, 1, -1) < 0 ? errno : 0;
+}
+
+/* SIGIO must be blocked in the whole process: waiter_spawn() does that. */
+static int wait_sigio(int fd)
+{
+	struct f_owner_ex self = { F_OWNER_TID, syscall(SYS_gettid) };
+	siginfo_t info;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGIO);
+	if (fcntl(fd, F_SETOWN_EX, &self) || fcntl(fd, F_SETFL, O_RDWR | O_ASYNC))
+		return errno;
+	/* As with any edge: look once more after arming it. */
+	if (readiness(fd))
+		return 0;
+	return sigwaitinfo(&set, &info) < 0 ? errno : 0;
+}
+
+static int wait_ready(struct waiter *w)
+{
+	switch (w->kind) {
+	case WAIT_POLL:
+		return wait_poll(w->fd);
+	case WAIT_SELECT:
+		return wait_select(w->fd);
+	case WAIT_SIGIO:
+		return wait_sigio(w->fd);
+	default:
+		return wait_epoll(w->epfd);
+	}
+}
+
+int waiter_wait(struct waiter *w)
+{
+	int err;
+
+	if (w->kind == WAIT_READ)
+		return read(w->fd, &w->known, ID_SIZE) < 0 ? errno : 0;
+	if (w->kind == WAIT_IOCTL)
+		return other_id(w->fd, &w->known, &w->known);
+	do
+		err = wait_ready(w);
+	while (err == EINTR && w->restart);
+	return err ?: current_id(w->fd, &w->known);
+}
+
+static void *wait_once(void *arg)
+{
+	struct waiter *w = arg;
+
+	catch_sigusr1(w->restart);
+	__atomic_store_n(&w->tid, syscall(SYS_gettid), __ATOMIC_RELEASE);
+	w->err = waiter_wait(w);
+	return NULL;
+}
+
+/* SIGCHLD is system()'s, which the kernel would give to any thread. */
+int waiter_spawn(struct waiter *w, void *(*body)(void *))
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGIO);
+	sigaddset(&set, SIGCHLD);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	return pthread_create(&w->thread, NULL, body, w);
+}
+
+int waiter_start(struct waiter *w)
+{
+	int err = waiter_spawn(w, wait_once);
+
+	if (err)
+		return err;
+	while (!__atomic_load_n(&w->tid, __ATOMIC_ACQUIRE))
+		sched_yield();
+	wait_asleep(w->tid);
+	return 0;
+}
+
+int waiter_join(struct waiter *w)
+{
+	pthread_join(w->thread, NULL);
+	return w->err;
+}
+
+/* ---- threads and signals ---- */
+
+/* "running", or the system call that a thread is in which left its CPU. */
+static bool is_in_syscall(pid_t tid)
+{
+	char path[64], line[512];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
+	return !read_line(path, line, sizeof(line)) && strcmp(line, "running");
+}
+
+bool is_asleep(pid_t tid)
+{
+	char path[64], line[512], *state;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	if (read_line(path, line, sizeof(line)))
+		return false;
+	state = strrchr(line, ')');
+	return state && state[2] == 'S' && is_in_syscall(tid);
+}
+
+static bool is_alive(pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d", tid);
+	return !access(path, F_OK);
+}
+
+void wait_asleep(pid_t tid)
+{
+	while (!is_asleep(tid) && is_alive(tid))
+		usleep(1000);
+}
+
+long voluntary_switches(pid_t tid)
+{
+	const char *key = "\nvoluntary_ctxt_switches:";
+	char path[64], text[4096], *found;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	found = strstr(text, key);
+	return found ? atol(found + strlen(key)) : -1;
+}
+
+static void do_nothing(int sig)
+{
+	(void)sig;
+}
+
+void catch_sigusr1(bool restart)
+{
+	struct sigaction sa = {
+		.sa_handler = do_nothing,
+		.sa_flags = restart ? SA_RESTART : 0,
+	};
+
+	sigaction(SIGUSR1, &sa, NULL);
+}

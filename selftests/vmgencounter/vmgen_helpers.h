@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the tests of /dev/vmgencounter share: real generation changes, and a
+ * waiter of each kind.
+ *
+ * The tests run on either of two devices. On QEMU's, a change is a snapshot
+ * restored under a new ID (seconds); on the one of vmgen-ssdt.asl the test
+ * module makes it (under a millisecond). Tests that need many changes or the
+ * steps of a change apart are for the second only, and their programs are not
+ * started on the first.
+ */
+#ifndef VMGEN_HELPERS_H
+#define VMGEN_HELPERS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/vmgencounter.h>
+
+#ifndef ARRAY_SIZE	/* kselftest.h has it, in some kernels */
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#endif
+
+#define VMGEN_DEVICE	"/dev/vmgencounter"
+#define VMGEN_SYSFS	"/sys/class/misc/vmgencounter"
+#define ID_SIZE		sizeof(struct vm_gencounter)
+
+/* Seconds for a test with a few restored snapshots; emulation is slow. */
+#define TEST_TIMEOUT	300
+
+/* The device of the SSDT: changes are fast, and their steps can be had alone. */
+bool fast_device(void);
+
+/* A real change; returns when the guest runs with the new ID. 0 or an errno. */
+int new_generation(void);
+
+/* A Notify without a change, by the means of the device. 0 or an errno. */
+int spurious_notify(void);
+
+/* Write a command to the test module: 0 or an errno. Fast device only. */
+int test_command(const char *command);
+
+/* DeviceIoControl(): the return value of ioctl(), with @req as it came back. */
+int device_io_control(int fd, struct devioctl_request *req, const void *in,
+		      uint32_t in_size, void *out, uint32_t out_size);
+
+/* The current ID (polling mode, so it counts as delivered). 0 or an errno. */
+int current_id(int fd, struct vm_gencounter *id);
+
+/* The call in event-driven mode. 0 or an errno. */
+int other_id(int fd, const struct vm_gencounter *known, struct vm_gencounter *id);
+
+bool same_id(const struct vm_gencounter *a, const struct vm_gencounter *b);
+
+/* poll() for no time at all: its revents. */
+short readiness(int fd);
+
+/* First line of a file, without the newline. 0 or an errno. */
+int read_line(const char *path, char *line, size_t size);
+
+/* Write @text to an existing file. 0 or an errno. */
+int write_text(const char *path, const char *text);
+
+/* Does the kernel's own vmgenid driver have the device, too? */
+bool intree_driver_bound(void);
+
+/* The name under which the platform bus knows the bound device. */
+void device_name(char *name, size_t size);
+
+/*
+ * The ways to wait for a change. Each waiter has an open file of its own unless
+ * it was given one.
+ */
+enum waiter_kind {
+	WAIT_READ,
+	WAIT_IOCTL,
+	WAIT_POLL,
+	WAIT_SELECT,
+	WAIT_EPOLL,
+	WAIT_EPOLL_EDGE,
+	WAIT_EPOLL_EXCLUSIVE,
+	WAIT_SIGIO,
+	WAITER_KINDS
+};
+
+const char *waiter_kind_name(enum waiter_kind kind);
+
+struct waiter {
+	enum waiter_kind kind;
+	int fd;
+	int epfd;
+	bool restart;		/* go on after a signal (SIGUSR1: SA_RESTART) */
+	struct vm_gencounter known;	/* the last ID that it was given */
+	int err;		/* of the wait: 0 or an errno */
+	pthread_t thread;
+	pid_t tid;		/* 0 until the thread runs */
+};
+
+/* Open the device, learn the current ID, get ready to wait. 0 or an errno. */
+int waiter_open(struct waiter *w, enum waiter_kind kind);
+void waiter_close(struct waiter *w);
+
+/* In the calling thread: wait for a change and take the new ID into w->known. */
+int waiter_wait(struct waiter *w);
+
+/* The same in a thread; returns when the thread sleeps in its wait. */
+int waiter_start(struct waiter *w);
+int waiter_join(struct waiter *w);	/* returns w->err */
+
+/* Run @body in w's thread, as waiter_start() but without waiting for sleep. */
+int waiter_spawn(struct waiter *w, void *(*body)(void *));
+
+/* Does the thread sleep interruptibly, its CPU given up? */
+bool is_asleep(pid_t tid);
+
+/* Wait until it does, or has ended. */
+void wait_asleep(pid_t tid);
+
+/* How often the thread went to sleep: a wake-up that was none shows here. */
+long voluntary_switches(pid_t tid);
+
+/* SIGUSR1 gets a handler that does nothing, so that it only interrupts. */
+void catch_sigusr1(bool restart);
+
+#endif /* VMGEN_HELPERS_H */
