@@ -20,12 +20,11 @@
  * listen. A Notify handler of our own would run before that reseed, so there
  * is one only where that driver is not bound.
  *
- * Locks, outermost first:
- *   vmgen_file.delivery  makes "read the ID, copy it out, mark it delivered" one
- *                        step for threads that share an open file
- *   vmgen.announcing     one announcement of a change at a time
- *   vmgen.lock           the count of changes
- *   vmgen_file.lock      the last ID delivered, for poll(), which must not sleep
+ * Locks, outermost first; none is held while user memory is touched, so no page
+ * fault of one thread can hold up another one that shares its open file:
+ *   vmgen.announcing   one announcement of a change at a time
+ *   vmgen.lock         the count of changes
+ *   vmgen_file.lock    the last ID delivered
  */
 
 #include <linux/acpi.h>
@@ -68,7 +67,7 @@ struct vmgen {
 	struct fasync_struct *fasync;
 
 	struct mutex announcing;	/* one announcement at a time */
-	u64 announced;			/* @changes when @wait was last woken */
+	unsigned long announced;	/* @changes when @wait was last woken */
 
 	spinlock_t lock;		/* protects the three below */
 	struct vm_gencounter seen;	/* @lock: the last ID anybody saw */
@@ -78,10 +77,10 @@ struct vmgen {
 
 struct vmgen_file {
 	struct vmgen *vg;
-	struct mutex delivery;		/* read, copy out and mark in one step */
-	spinlock_t lock;		/* protects the two below */
+	spinlock_t lock;		/* protects the three below */
 	bool told;			/* @lock: @delivered is valid */
-	struct vm_gencounter delivered;	/* @lock, and written under @delivery */
+	struct vm_gencounter delivered;	/* @lock: the last ID */
+	u64 changes;			/* @lock: what vmgen_look() said of it */
 };
 
 /* Bit 0: a device is bound. The node has one name, so there can be one. */
@@ -151,7 +150,7 @@ static u64 vmgen_look(struct vmgen *vg, struct vm_gencounter *id)
 
 /* ---- waking those who wait ---- */
 
-static u64 vmgen_announced(struct vmgen *vg)
+static unsigned long vmgen_announced(struct vmgen *vg)
 {
 	/* pairs with vmgen_announce(): whoever sees it moved sees the new ID */
 	return smp_load_acquire(&vg->announced);
@@ -187,9 +186,9 @@ static void vmgen_announce(struct vmgen *vg)
 
 	mutex_lock(&vg->announcing);
 	changes = vmgen_look(vg, &id);
-	if (vg->announced != changes) {
+	if (vg->announced != (unsigned long)changes) {
 		/* pairs with vmgen_announced(): the ID changed before this */
-		smp_store_release(&vg->announced, changes);
+		smp_store_release(&vg->announced, (unsigned long)changes);
 		vmgen_wake(vg);
 		kill_fasync(&vg->fasync, SIGIO, POLL_IN);
 		vmgen_send_uevent(vg, changes);
@@ -205,7 +204,7 @@ static void vmgen_mix_and_announce(struct vmgen *vg)
 {
 	struct vm_gencounter id;
 
-	if (vmgen_look(vg, &id) != vmgen_announced(vg))
+	if ((unsigned long)vmgen_look(vg, &id) != vmgen_announced(vg))
 		compat_mix_generation((const void *)vg->buffer, sizeof(id));
 	vmgen_announce(vg);
 }
@@ -230,37 +229,38 @@ static bool vmgen_unread(const struct vmgen_file *f,
 	return !f->told || !vmgen_same(id, &f->delivered);
 }
 
-static void vmgen_mark_delivered(struct vmgen_file *f,
+static bool vmgen_is_unread(struct vmgen_file *f, const struct vm_gencounter *id)
+{
+	bool unread;
+
+	spin_lock(&f->lock);
+	unread = vmgen_unread(f, id);
+	spin_unlock(&f->lock);
+	return unread;
+}
+
+/*
+ * The caller has got @id, which was current when there had been @changes. False
+ * if somebody who shares the open file was told the same or a later one
+ * meanwhile: that one then stays the last.
+ */
+static bool vmgen_mark_delivered(struct vmgen_file *f, u64 changes,
 				 const struct vm_gencounter *id)
 {
+	bool first = false;
+
 	spin_lock(&f->lock);
-	f->delivered = *id;
-	f->told = true;
-	spin_unlock(&f->lock);
-}
-
-/* Where this returns 0, @f->delivery is held and @id is the current ID. */
-static int vmgen_begin_delivery(struct vmgen_file *f, bool nonblock,
-				struct vm_gencounter *id)
-{
-	if (nonblock && !mutex_trylock(&f->delivery))
-		return -EAGAIN;
-	if (!nonblock && mutex_lock_interruptible(&f->delivery))
-		return -ERESTARTSYS;
-	if (READ_ONCE(f->vg->gone)) {
-		mutex_unlock(&f->delivery);
-		return -ENODEV;
+	if (changes >= f->changes) {
+		first = vmgen_unread(f, id);
+		f->delivered = *id;
+		f->changes = changes;
+		f->told = true;
 	}
-	vmgen_look(f->vg, id);
-	return 0;
+	spin_unlock(&f->lock);
+	return first;
 }
 
-static void vmgen_end_delivery(struct vmgen_file *f)
-{
-	mutex_unlock(&f->delivery);
-}
-
-static int vmgen_wait_announced(struct vmgen *vg, u64 announced)
+static int vmgen_wait_announced(struct vmgen *vg, unsigned long announced)
 {
 	if (!(READ_ONCE(vg->flags) & VMGENCOUNTER_WAKEUP))
 		return -EOPNOTSUPP;
@@ -271,27 +271,26 @@ static int vmgen_wait_announced(struct vmgen *vg, u64 announced)
 }
 
 /*
- * vmgen_begin_delivery() of an ID that differs from @known, or, where that is
- * NULL, that @f has not delivered yet.
+ * Wait for an ID that differs from @known, or, where that is NULL, that @f has
+ * not delivered yet.
  *
  * No wake-up is lost: @announced is read before the buffer. If the change that
  * we wait for is announced in between, the wait does not begin. And nobody who
  * sleeps is let go by the buffer alone, as the RNG is not reseeded then.
  */
 static int vmgen_await(struct vmgen_file *f, const struct vm_gencounter *known,
-		       bool nonblock, struct vm_gencounter *id)
+		       bool nonblock, struct vm_gencounter *id, u64 *changes)
 {
-	u64 announced;
+	unsigned long announced;
 	int ret;
 
 	for (;;) {
 		announced = vmgen_announced(f->vg);
-		ret = vmgen_begin_delivery(f, nonblock, id);
-		if (ret)
-			return ret;
-		if (known ? !vmgen_same(id, known) : vmgen_unread(f, id))
+		if (READ_ONCE(f->vg->gone))
+			return -ENODEV;
+		*changes = vmgen_look(f->vg, id);
+		if (known ? !vmgen_same(id, known) : vmgen_is_unread(f, id))
 			return 0;
-		vmgen_end_delivery(f);
 		if (nonblock)
 			return -EAGAIN;
 		ret = vmgen_wait_announced(f->vg, announced);
@@ -300,26 +299,31 @@ static int vmgen_await(struct vmgen_file *f, const struct vm_gencounter *known,
 	}
 }
 
+/*
+ * The record is copied out before it is marked, so that a bad address loses
+ * nothing. Of several threads that copied it, the first to mark it has read it.
+ */
 static ssize_t vmgen_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct file *file = iocb->ki_filp;
 	struct vmgen_file *f = file->private_data;
+	bool nonblock = (file->f_flags & O_NONBLOCK) || (iocb->ki_flags & IOCB_NOWAIT);
 	struct vm_gencounter id;
-	ssize_t ret;
+	u64 changes;
+	int ret;
 
 	if (iov_iter_count(to) < sizeof(id))
 		return -EINVAL;
-	ret = vmgen_await(f, NULL, (file->f_flags & O_NONBLOCK) ||
-			  (iocb->ki_flags & IOCB_NOWAIT), &id);
-	if (ret)
-		return ret;
-	ret = -EFAULT;
-	if (copy_to_iter(&id, sizeof(id), to) == sizeof(id)) {
-		vmgen_mark_delivered(f, &id);
-		ret = sizeof(id);
+	for (;;) {
+		ret = vmgen_await(f, NULL, nonblock, &id, &changes);
+		if (ret)
+			return ret;
+		if (copy_to_iter(&id, sizeof(id), to) != sizeof(id))
+			return -EFAULT;
+		if (vmgen_mark_delivered(f, changes, &id))
+			return sizeof(id);
+		iov_iter_revert(to, sizeof(id));
 	}
-	vmgen_end_delivery(f);
-	return ret;
 }
 
 /* Changes nothing: epoll calls it whenever it likes. */
@@ -339,10 +343,8 @@ static __poll_t vmgen_poll(struct file *file, poll_table *wait)
 	if (!(READ_ONCE(f->vg->flags) & VMGENCOUNTER_WAKEUP))
 		ready |= EPOLLERR;
 	vmgen_read_buffer(f->vg, &id);
-	spin_lock(&f->lock);
-	if (vmgen_unread(f, &id))
+	if (vmgen_is_unread(f, &id))
 		ready |= EPOLLIN | EPOLLRDNORM;
-	spin_unlock(&f->lock);
 	return ready;
 }
 
@@ -393,8 +395,16 @@ static int devioctl_complete(struct devioctl_request __user *block,
 
 /*
  * What can be refused before the wait is refused before the wait: an address
- * that cannot be written would else be told of only when the ID changes.
+ * that cannot be written would else be told of only when the ID changes. Nothing
+ * is written yet, as the output may overlap the input of a restarted call. The
+ * first step makes the stack grow, which the second does not.
  */
+static bool vmgen_can_write(void __user *addr, size_t size)
+{
+	fault_in_readable(addr, size);
+	return !fault_in_safe_writeable(addr, size);
+}
+
 static int vmgen_check_request(struct file *file,
 			       const struct devioctl_request *req,
 			       struct vm_gencounter *known)
@@ -410,15 +420,15 @@ static int vmgen_check_request(struct file *file,
 	if (req->in_size &&
 	    copy_from_user(known, u64_to_user_ptr(req->in_buffer), sizeof(*known)))
 		return -EFAULT;
-	if (fault_in_safe_writeable(u64_to_user_ptr(req->out_buffer), sizeof(*known)))
+	if (!vmgen_can_write(u64_to_user_ptr(req->out_buffer), sizeof(*known)))
 		return -EFAULT;
 	return 0;
 }
 
 /* Polling mode without input, event-driven mode with the ID in it. */
-static int vmgen_begin_request(struct file *file,
+static int vmgen_get_requested(struct file *file,
 			       const struct devioctl_request *req,
-			       struct vm_gencounter *id)
+			       struct vm_gencounter *id, u64 *changes)
 {
 	struct vmgen_file *f = file->private_data;
 	struct vm_gencounter known;
@@ -427,34 +437,33 @@ static int vmgen_begin_request(struct file *file,
 	ret = vmgen_check_request(file, req, &known);
 	if (ret)
 		return ret;
-	if (!req->in_size)
-		return vmgen_begin_delivery(f, false, id);
-	if (!(READ_ONCE(f->vg->flags) & VMGENCOUNTER_WAKEUP))
+	if (READ_ONCE(f->vg->gone))
+		return -ENODEV;
+	if (req->in_size && !(READ_ONCE(f->vg->flags) & VMGENCOUNTER_WAKEUP))
 		return -EOPNOTSUPP;
-	return vmgen_await(f, &known, file->f_flags & O_NONBLOCK, id);
+	if (req->in_size)
+		return vmgen_await(f, &known, file->f_flags & O_NONBLOCK, id, changes);
+	*changes = vmgen_look(f->vg, id);
+	return 0;
 }
 
 static long vmgen_ioctl_read(struct file *file,
 			     struct devioctl_request __user *block)
 {
-	struct vmgen_file *f = file->private_data;
 	struct devioctl_request req;
 	struct vm_gencounter id;
+	u64 changes;
 	int ret;
 
-	if (copy_from_user(&req, block, sizeof(req)))
+	if (copy_from_user(&req, block, sizeof(req)) ||
+	    !vmgen_can_write(block, sizeof(*block)))
 		return -EFAULT;
-	ret = vmgen_begin_request(file, &req, &id);
-	if (ret)
-		return devioctl_complete(block, 0, ret);
-
-	if (copy_to_user(u64_to_user_ptr(req.out_buffer), &id, sizeof(id)))
-		ret = devioctl_complete(block, 0, -EFAULT);
-	else
-		ret = devioctl_complete(block, sizeof(id), 0);
+	ret = vmgen_get_requested(file, &req, &id, &changes);
+	if (!ret && copy_to_user(u64_to_user_ptr(req.out_buffer), &id, sizeof(id)))
+		ret = -EFAULT;
+	ret = devioctl_complete(block, ret ? 0 : sizeof(id), ret);
 	if (!ret)
-		vmgen_mark_delivered(f, &id);
-	vmgen_end_delivery(f);
+		vmgen_mark_delivered(file->private_data, changes, &id);
 	return ret;
 }
 
@@ -521,12 +530,11 @@ static int vmgen_open(struct inode *inode, struct file *file)
 	struct vmgen *vg = container_of(file->private_data, struct vmgen, misc);
 	struct vmgen_file *f;
 
-	f = kzalloc(sizeof(*f), GFP_KERNEL);
+	f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
 	if (!f)
 		return -ENOMEM;
 	kref_get(&vg->refs);
 	f->vg = vg;
-	mutex_init(&f->delivery);
 	spin_lock_init(&f->lock);
 	file->private_data = f;
 	file->f_mode |= FMODE_NOWAIT;
@@ -616,7 +624,7 @@ ATTRIBUTE_GROUPS(vmgen);
 /* ---- what the firmware says ---- */
 
 static int vmgen_parse_addr(struct device *dev, const union acpi_object *obj,
-			    phys_addr_t *addr)
+			    u64 *addr)
 {
 	u64 low, high;
 
@@ -637,7 +645,7 @@ static int vmgen_parse_addr(struct device *dev, const union acpi_object *obj,
 	return 0;
 }
 
-static int vmgen_check_addr(struct device *dev, phys_addr_t addr)
+static int vmgen_check_addr(struct device *dev, u64 addr)
 {
 	const size_t size = sizeof(struct vm_gencounter);
 
@@ -646,17 +654,17 @@ static int vmgen_check_addr(struct device *dev, phys_addr_t addr)
 		return -EINVAL;
 	}
 	if (!IS_ALIGNED(addr, 8)) {
-		dev_err(dev, FW_BUG "ADDR %pa is not 8-byte aligned, device ignored\n", &addr);
+		dev_err(dev, FW_BUG "ADDR %#llx is not 8-byte aligned, device ignored\n", addr);
 		return -EINVAL;
 	}
 	if (addr > compat_phys_addr_max() - (size - 1)) {
-		dev_err(dev, FW_BUG "ADDR %pa is beyond the last physical address, device ignored\n",
-			&addr);
+		dev_err(dev, FW_BUG "ADDR %#llx is beyond the last physical address, device ignored\n",
+			addr);
 		return -EINVAL;
 	}
 	if (region_intersects(addr, size, IORESOURCE_SYSTEM_RAM,
 			      IORES_DESC_NONE) == REGION_MIXED) {
-		dev_err(dev, FW_BUG "ADDR %pa is half in System RAM, device ignored\n", &addr);
+		dev_err(dev, FW_BUG "ADDR %#llx is half in System RAM, device ignored\n", addr);
 		return -EINVAL;
 	}
 	return 0;
@@ -666,6 +674,7 @@ static int vmgen_find_buffer(struct device *dev, phys_addr_t *addr)
 {
 	struct acpi_buffer out = { ACPI_ALLOCATE_BUFFER, NULL };
 	acpi_status status;
+	u64 value;
 	int ret;
 
 	status = acpi_evaluate_object(ACPI_HANDLE(dev), "ADDR", NULL, &out);
@@ -674,9 +683,12 @@ static int vmgen_find_buffer(struct device *dev, phys_addr_t *addr)
 			acpi_format_exception(status));
 		return -ENODEV;
 	}
-	ret = vmgen_parse_addr(dev, out.pointer, addr);
+	ret = vmgen_parse_addr(dev, out.pointer, &value);
 	ACPI_FREE(out.pointer);
-	return ret ?: vmgen_check_addr(dev, *addr);
+	ret = ret ?: vmgen_check_addr(dev, value);
+	if (!ret)
+		*addr = value;
+	return ret;
 }
 
 /*

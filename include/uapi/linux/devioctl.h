@@ -49,9 +49,8 @@
  *
  * @information and @status are written on every return, except when the code
  * is unknown to the device (ENOTTY, the block is not touched) or the block
- * itself cannot be read or written (EFAULT, or the error that the call had
- * already failed with). @information is 0 unless the call succeeded. The other
- * members are never written.
+ * itself cannot be read or written (EFAULT). @information is 0 unless the call
+ * succeeded. The other members are never written.
  */
 struct devioctl_request {
 	__aligned_u64 in_buffer;
