@@ -9,16 +9,59 @@
 #define _VMGENCOUNTER_COMPAT_H
 
 #include <linux/mm.h>
+#include <linux/mod_devicetable.h>
+#include <linux/notifier.h>
 #include <linux/pagemap.h>
 #include <linux/random.h>
-#include <linux/version.h>
 
 #ifdef CONFIG_X86
 #include <asm/processor.h>
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+/* COMPAT_HAS_* is what Kbuild found in the kernel's headers. */
+
+#ifndef COMPAT_HAS_VM_FLAGS_CLEAR	/* before 6.3 */
 #define vm_flags_clear(vma, flags)	((vma)->vm_flags &= ~(flags))
+#endif
+
+#ifndef COMPAT_HAS_FAULT_IN_SAFE_WRITEABLE	/* before 5.16 */
+static inline size_t fault_in_readable(const char __user *addr, size_t size)
+{
+	return fault_in_pages_readable(addr, size) ? size : 0;
+}
+
+static inline size_t fault_in_safe_writeable(const char __user *addr, size_t size)
+{
+	unsigned long at = (unsigned long)addr & PAGE_MASK;
+	int bad = !access_ok(addr, size);
+
+	mmap_read_lock(current->mm);
+	for (; !bad && at < (unsigned long)addr + size; at += PAGE_SIZE)
+		bad = fixup_user_fault(current->mm, at, FAULT_FLAG_WRITE, NULL);
+	mmap_read_unlock(current->mm);
+	return bad ? size : 0;
+}
+#endif
+
+#ifndef COMPAT_HAS_VMFORK_NOTIFIER	/* before 5.18, which brought vmgenid */
+static inline int register_random_vmfork_notifier(struct notifier_block *nb)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int unregister_random_vmfork_notifier(struct notifier_block *nb)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+/* Before 5.18 a match table's ids have 8 characters, but aliases any number. */
+#if ACPI_ID_LEN > 15
+#define COMPAT_ACPI_LONG_ID(id)		{ id },
+#define COMPAT_ACPI_LONG_ALIAS(id)
+#else
+#define COMPAT_ACPI_LONG_ID(id)
+#define COMPAT_ACPI_LONG_ALIAS(id)	MODULE_ALIAS("acpi*:" id ":*")
 #endif
 
 /**
@@ -27,7 +70,7 @@
  * The kernel answers an ioremap() above it with a WARN(); firmware must not be
  * able to cause one.
  */
-static inline phys_addr_t compat_phys_addr_max(void)
+static inline u64 compat_phys_addr_max(void)
 {
 #ifdef CONFIG_X86
 	return (1ULL << boot_cpu_data.x86_phys_bits) - 1;

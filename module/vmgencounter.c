@@ -54,6 +54,10 @@
 
 #include "compat.h"
 
+/* The documented _CID of the device, as ACPICA upper-cases it, and a shorter one. */
+#define VMGEN_CID	"VM_GEN_COUNTER"
+#define VMGEN_SHORT_CID	"VMGENCTR"
+
 struct vmgen {
 	struct kref refs;
 	struct miscdevice misc;
@@ -737,14 +741,29 @@ static int vmgen_map_buffer(struct device *dev, struct vmgen *vg)
 
 /* ---- bind and unbind ---- */
 
-/* The in-tree driver binds the ACPI device, and we its platform device. */
-static bool vmgen_intree_bound(struct acpi_device *adev)
+static bool vmgen_has_intree_driver(struct device *dev)
 {
 	bool bound;
 
-	device_lock(&adev->dev);
-	bound = adev->dev.driver && !strcmp(adev->dev.driver->name, "vmgenid");
-	device_unlock(&adev->dev);
+	device_lock(dev);
+	bound = dev->driver && !strcmp(dev->driver->name, "vmgenid");
+	device_unlock(dev);
+	return bound;
+}
+
+/*
+ * The in-tree driver binds the ACPI device itself, or in newer kernels its
+ * platform device; then @dev is the one that we added beside that.
+ */
+static bool vmgen_intree_bound(struct device *dev)
+{
+	struct acpi_device *adev = ACPI_COMPANION(dev);
+	struct device *first = bus_find_device_by_acpi_dev(&platform_bus_type, adev);
+	bool bound = vmgen_has_intree_driver(&adev->dev);
+
+	if (first && first != dev)
+		bound |= vmgen_has_intree_driver(first);
+	put_device(first);
 	return bound;
 }
 
@@ -862,12 +881,11 @@ static void vmgen_subscribe(struct device *dev, struct vmgen *vg, bool vmfork)
 static int vmgen_probe(struct platform_device *pdev)
 {
 	struct device *dev = &pdev->dev;
-	struct acpi_device *adev = ACPI_COMPANION(dev);
 	struct vmgen *vg;
 	bool vmfork;
 	int ret;
 
-	if (!adev)	/* bound by hand to something else */
+	if (!ACPI_COMPANION(dev))	/* bound by hand to something else */
 		return -ENODEV;
 	ret = vmgen_claim(dev);
 	if (ret)
@@ -878,7 +896,7 @@ static int vmgen_probe(struct platform_device *pdev)
 	ret = vmgen_map_buffer(dev, vg);
 	if (ret)
 		return ret;
-	vmfork = vmgen_intree_bound(adev);
+	vmfork = vmgen_intree_bound(dev);
 	vg->flags |= VMGENCOUNTER_WAKEUP;
 	if (vmfork || COMPAT_CAN_RESEED)
 		vg->flags |= VMGENCOUNTER_WAKEUP_AFTER_RESEED;
@@ -905,11 +923,12 @@ static const struct dev_pm_ops vmgen_pm_ops = {
 };
 
 static const struct acpi_device_id vmgen_acpi_ids[] = {
-	{ "VM_GEN_COUNTER" },	/* the documented _CID, as ACPICA upper-cases it */
-	{ "VMGENCTR" },
+	COMPAT_ACPI_LONG_ID(VMGEN_CID)
+	{ VMGEN_SHORT_CID },
 	{ }
 };
 MODULE_DEVICE_TABLE(acpi, vmgen_acpi_ids);
+COMPAT_ACPI_LONG_ALIAS(VMGEN_CID);
 
 static struct platform_driver vmgen_driver = {
 	.probe	= vmgen_probe,
@@ -919,7 +938,69 @@ static struct platform_driver vmgen_driver = {
 		.pm			= &vmgen_pm_ops,
 	},
 };
-module_platform_driver(vmgen_driver);
+
+/* ---- a platform device of our own, where that of the firmware is not to be had ---- */
+
+static struct platform_device *vmgen_beside;
+
+/* By hand, as the match tables of old kernels have no room for VMGEN_CID. */
+static int vmgen_has_id(struct device *dev, const void *unused)
+{
+	struct acpi_device *adev = ACPI_COMPANION(dev);
+	struct acpi_hardware_id *hwid;
+
+	if (!adev)
+		return 0;
+	list_for_each_entry(hwid, &adev->pnp.ids, list)
+		if (!strcmp(hwid->id, VMGEN_CID) || !strcmp(hwid->id, VMGEN_SHORT_CID))
+			return 1;
+	return 0;
+}
+
+/*
+ * An ACPI device may have several physical ones, of which the first is matched
+ * by its ID and others by their name. The in-tree driver keeps the first.
+ */
+static struct platform_device *vmgen_add_beside(void)
+{
+	struct device *first = bus_find_device(&platform_bus_type, NULL, NULL, vmgen_has_id);
+	struct platform_device_info info = {
+		.name = "vmgencounter",
+		.id = PLATFORM_DEVID_NONE,
+	};
+	struct platform_device *pdev = NULL;
+
+	if (!first)
+		return NULL;
+	if (vmgen_has_intree_driver(first) || !acpi_match_device(vmgen_acpi_ids, first)) {
+		info.fwnode = acpi_fwnode_handle(ACPI_COMPANION(first));
+		pdev = platform_device_register_full(&info);
+	}
+	put_device(first);
+	return pdev;
+}
+
+static int __init vmgen_init(void)
+{
+	int ret = platform_driver_register(&vmgen_driver);
+
+	if (ret)
+		return ret;
+	vmgen_beside = vmgen_add_beside();
+	ret = PTR_ERR_OR_ZERO(vmgen_beside);
+	if (ret)
+		platform_driver_unregister(&vmgen_driver);
+	return ret;
+}
+
+static void __exit vmgen_exit(void)
+{
+	platform_device_unregister(vmgen_beside);
+	platform_driver_unregister(&vmgen_driver);
+}
+
+module_init(vmgen_init);
+module_exit(vmgen_exit);
 
 MODULE_DESCRIPTION("VM generation ID for user space (/dev/vmgencounter)");
 MODULE_LICENSE("GPL");
