@@ -148,7 +148,7 @@ static int __init vmgt_init(void)
 unmap:
 	memunmap(vmgt_buffer);
 put:
-	acpi_dev_put(vmgt_device);
+	put_device(&vmgt_device->dev);
 	return ret;
 }
 
@@ -156,7 +156,7 @@ static void __exit vmgt_exit(void)
 {
 	misc_deregister(&vmgt_misc);
 	memunmap(vmgt_buffer);
-	acpi_dev_put(vmgt_device);
+	put_device(&vmgt_device->dev);
 }
 
 module_init(vmgt_init);

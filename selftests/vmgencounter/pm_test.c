@@ -7,18 +7,31 @@
 #include "vmgen_helpers.h"
 #include "kselftest_harness.h"
 
-/* Suspend and resume as far as the devices, and in the real order. */
-static int sleep_a_little(void)
+/* "freeze" or "disk", as far as the devices, and in the real order. */
+static int sleep_a_little(const char *state)
 {
 	return write_text("/sys/module/suspend/parameters/pm_test_delay", "0") ?:
 	       write_text("/sys/power/pm_test", "devices") ?:
-	       write_text("/sys/power/state", "freeze") ?:
+	       write_text("/sys/power/state", state) ?:
 	       write_text("/sys/power/pm_test", "none");
 }
 
 FIXTURE(vmgen) {
 	struct vmgencounter_info before;
 	int fd;
+};
+
+FIXTURE_VARIANT(vmgen) {
+	const char *state;
+};
+
+FIXTURE_VARIANT_ADD(vmgen, suspend) {
+	.state = "freeze",
+};
+
+/* Devices are thawed again after the image would have been made. */
+FIXTURE_VARIANT_ADD(vmgen, hibernate) {
+	.state = "disk",
 };
 
 FIXTURE_SETUP(vmgen)
@@ -49,7 +62,7 @@ TEST_F_TIMEOUT(vmgen, change_while_asleep, TEST_TIMEOUT)
 		ASSERT_EQ(0, waiter_start(&w[i]));
 	}
 	ASSERT_EQ(0, test_command("set"));
-	ASSERT_EQ(0, sleep_a_little());
+	ASSERT_EQ(0, sleep_a_little(variant->state));
 	for (i = 0; i < WAITER_KINDS; i++) {
 		EXPECT_EQ(0, waiter_join(&w[i]))
 			TH_LOG("%s", waiter_kind_name(i));
@@ -72,7 +85,7 @@ TEST_F_TIMEOUT(vmgen, resume_sends_sigio, TEST_TIMEOUT)
 	ASSERT_EQ(0, fcntl(self->fd, F_SETOWN, getpid()));
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_RDONLY | O_ASYNC));
 	ASSERT_EQ(0, test_command("set"));
-	ASSERT_EQ(0, sleep_a_little());
+	ASSERT_EQ(0, sleep_a_little(variant->state));
 	ASSERT_EQ(0, sigpending(&set));
 	EXPECT_EQ(1, sigismember(&set, SIGIO));
 }
@@ -81,7 +94,7 @@ TEST_F_TIMEOUT(vmgen, sleep_is_no_change, TEST_TIMEOUT)
 {
 	struct vmgencounter_info after;
 
-	ASSERT_EQ(0, sleep_a_little());
+	ASSERT_EQ(0, sleep_a_little(variant->state));
 	ASSERT_EQ(0, ioctl(self->fd, VMGENCOUNTER_GET_INFO, &after));
 	EXPECT_EQ(self->before.changes, after.changes);
 }

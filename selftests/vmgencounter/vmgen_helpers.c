@@ -2,6 +2,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <sys/epoll.h>
+#include <sys/klog.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 
@@ -76,9 +77,38 @@ void device_name(char *name, size_t size)
 	snprintf(name, size, "%s", basename(path));
 }
 
+static bool is_vmgenid(const char *node, const char *link)
+{
+	char path[PATH_MAX], driver[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", node, link);
+	return realpath(path, driver) && !strcmp(basename(driver), "vmgenid");
+}
+
+/* On the ACPI device, or in newer kernels on its platform device. */
+bool intree_driver_on(const char *node)
+{
+	return is_vmgenid(node, "driver") || is_vmgenid(node, "physical_node/driver");
+}
+
 bool intree_driver_bound(void)
 {
-	return !access(VMGEN_SYSFS "/device/firmware_node/driver", F_OK);
+	return intree_driver_on(VMGEN_SYSFS "/device/firmware_node");
+}
+
+int count_in_log(const char *text)
+{
+	static char log[1 << 20];
+	int len = klogctl(3 /* SYSLOG_ACTION_READ_ALL */, log, sizeof(log) - 1);
+	const char *at = log;
+	int n = 0;
+
+	log[len < 0 ? 0 : len] = '\0';
+	while ((at = strstr(at, text))) {
+		at += strlen(text);
+		n++;
+	}
+	return n;
 }
 
 /* ---- calls ---- */
@@ -112,6 +142,16 @@ int other_id(int fd, const struct vm_gencounter *known, struct vm_gencounter *id
 				 sizeof(*id)) ? errno : 0;
 }
 
+int peek_id(struct vm_gencounter *id)
+{
+	int fd = open(VMGEN_DEVICE, O_RDWR | O_CLOEXEC);
+	int err = fd < 0 ? errno : current_id(fd, id);
+
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
 bool same_id(const struct vm_gencounter *a, const struct vm_gencounter *b)
 {
 	return !memcmp(a, b, sizeof(*a));
@@ -122,6 +162,21 @@ short readiness(int fd)
 	struct pollfd p = { .fd = fd, .events = POLLIN | POLLRDNORM };
 
 	return poll(&p, 1, 0) < 0 ? POLLNVAL : p.revents;
+}
+
+void *page_edge(size_t valid, int prot)
+{
+	const size_t size = getpagesize();
+	char *page, *next;
+
+	page = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		return MAP_FAILED;
+	next = page + size;
+	if (prot == PAGE_MISSING ? munmap(next, size) : mprotect(next, size, prot))
+		return MAP_FAILED;
+	return next - valid;
 }
 
 /* ---- waiters ---- */

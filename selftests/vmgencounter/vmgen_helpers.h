@@ -61,10 +61,20 @@ int current_id(int fd, struct vm_gencounter *id);
 /* The call in event-driven mode. 0 or an errno. */
 int other_id(int fd, const struct vm_gencounter *known, struct vm_gencounter *id);
 
+/* The current ID, by an open file of its own: delivered to nobody else. */
+int peek_id(struct vm_gencounter *id);
+
 bool same_id(const struct vm_gencounter *a, const struct vm_gencounter *b);
 
 /* poll() for no time at all: its revents. */
 short readiness(int fd);
+
+/*
+ * The address @valid bytes before the end of a zeroed page. The page that
+ * follows has the protection @prot, or is missing. MAP_FAILED on error.
+ */
+#define PAGE_MISSING	(-1)
+void *page_edge(size_t valid, int prot);
 
 /* First line of a file, without the newline. 0 or an errno. */
 int read_line(const char *path, char *line, size_t size);
@@ -74,6 +84,10 @@ int write_text(const char *path, const char *text);
 
 /* Does the kernel's own vmgenid driver have the device, too? */
 bool intree_driver_bound(void);
+bool intree_driver_on(const char *firmware_node);
+
+/* How often the kernel's log has @text. */
+int count_in_log(const char *text);
 
 /* The name under which the platform bus knows the bound device. */
 void device_name(char *name, size_t size);
