@@ -118,23 +118,39 @@ check:
 	scripts/deps check
 	scripts/check
 
-#:   guest-bookworm  what the guests run: modules, ACPI tables, test programs
+#:   guest-RELEASE   what its guests run: modules, ACPI tables, test programs; RELEASE is
+#:                   bullseye, bookworm, trixie or trixie-backports
 #:   selftests       the test programs alone, in build/selftests/64 and /32
-BOOKWORM_KVER := $(shell dpkg-query -W -f '$${Depends}' linux-headers-amd64 2>/dev/null | \
-	sed -n 's/.*linux-headers-\(6\.1\.[^ ,]*\).*/\1/p')
-BOOKWORM_KDIR := /lib/modules/$(BOOKWORM_KVER)/build
+GUESTS := bullseye bookworm trixie trixie-backports
 TABLES := $(patsubst selftests/qemu/%.asl,build/acpi/%.aml,$(wildcard selftests/qemu/*.asl))
 
-.PHONY: guest-bookworm _bookworm-kdir selftests
-guest-bookworm: build/bookworm/vmgencounter.ko $(TABLES) selftests
+.PHONY: $(GUESTS:%=guest-%) _guest-root selftests
+$(GUESTS:%=guest-%): guest-%: build/%/vmgencounter.ko $(TABLES) selftests
 
-build/bookworm/vmgencounter.ko: $(MODULE_SOURCES) $(TEST_SOURCES) $(wildcard $(BOOKWORM_KDIR)/Module.symvers)
-	$(if $(BOOKWORM_KVER),,$(error no headers of the 6.1 kernel of Debian 12: run scripts/deps build))
-	scripts/build-modules $(@D) $(BOOKWORM_KDIR) VMGENCOUNTER_TEST=y
+guest-%:
+	@echo "no release '$*' is known; there are: $(GUESTS)" >&2; exit 1
+
+# In the release's own root, by its own compiler.
+$(GUESTS:%=build/%/vmgencounter.ko): build/%/vmgencounter.ko: build/%/.root $(MODULE_SOURCES) $(TEST_SOURCES)
+	scripts/guest-root $* sh -c \
+		'exec scripts/build-modules $(@D) /lib/modules/*/build VMGENCOUNTER_TEST=y'
+
+# Changes only when the root does. Headers come with the dates of their packages, so that
+# make would take objects that belong to others for up to date.
+build/%/.root: _guest-root
+	@mkdir -p $(@D)
+	@root=$$(scripts/guest-root $*) && id="$$root $$(stat -c %Y "$$root")" && \
+		[ "$$id" = "$$(cat $@ 2>/dev/null)" ] || { rm -rf $(@D)/tree && echo "$$id" >$@; }
+
+_guest-root:
 
 # For scripts/check.
+BOOKWORM_KVER := $(shell dpkg-query -W -f '$${Depends}' linux-headers-amd64 2>/dev/null | \
+	sed -n 's/.*linux-headers-\(6\.1\.[^ ,]*\).*/\1/p')
+
+.PHONY: _bookworm-kdir
 _bookworm-kdir:
-	@echo $(BOOKWORM_KDIR)
+	@echo /lib/modules/$(BOOKWORM_KVER)/build
 
 build/acpi/%.aml: selftests/qemu/%.asl
 	@mkdir -p $(@D)
