@@ -58,15 +58,18 @@ struct vm_gencounter {
 /*
  * Bits of struct vmgencounter_info.flags.
  *
- * VMGENCOUNTER_WAKEUP: the kernel hears of changes. Without it, a call that
- * would have to wait fails with EOPNOTSUPP (EAGAIN with O_NONBLOCK), and poll()
- * reports EPOLLERR.
+ * VMGENCOUNTER_WAKEUP: the kernel hears of changes. Without it, event-driven mode
+ * and a read() that would have to wait fail with EOPNOTSUPP (a read() with
+ * O_NONBLOCK with EAGAIN, as always), and poll() reports EPOLLERR.
+ *
  * VMGENCOUNTER_WAKEUP_AFTER_RESEED: whoever waits for a change is woken after
  * the kernel's random number generator was reseeded for it. Without it, and
- * for a change that was found when the guest resumed from sleep or hibernation,
- * the ID has been mixed into the generator's pool when the waiter wakes, but
- * the next reseed may be up to a minute away. The promise is about waiting: who
- * asks between the change and its notification gets the new ID at once.
+ * for a change that was found when the guest resumed from sleep or hibernation
+ * or while the driver took the device, the ID has been mixed into the
+ * generator's pool when the waiter wakes, but the next reseed may be up to a
+ * minute away. The promise is about waiting: who asks between the change and its
+ * notification gets the new ID at once.
+ *
  * VMGENCOUNTER_MMAP: mmap() works.
  */
 #define VMGENCOUNTER_WAKEUP			(1U << 0)
