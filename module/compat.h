@@ -27,7 +27,10 @@
 #ifndef COMPAT_HAS_FAULT_IN_SAFE_WRITEABLE	/* before 5.16 */
 static inline size_t fault_in_readable(const char __user *addr, size_t size)
 {
-	return fault_in_pages_readable(addr, size) ? size : 0;
+	/* Unlike its successor it takes the caller's word for the address. */
+	if (!access_ok(addr, size) || fault_in_pages_readable(addr, size))
+		return size;
+	return 0;
 }
 
 static inline size_t fault_in_safe_writeable(const char __user *addr, size_t size)
