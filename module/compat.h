@@ -8,6 +8,11 @@
 #ifndef _VMGENCOUNTER_COMPAT_H
 #define _VMGENCOUNTER_COMPAT_H
 
+#include <linux/version.h>
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
+#error "vmgencounter supports Linux 5.10 and later; this kernel is older"
+#endif
+
 #include <linux/mm.h>
 #include <linux/mod_devicetable.h>
 #include <linux/notifier.h>
@@ -86,11 +91,10 @@ static inline u64 compat_phys_addr_max(void)
  * add_vmfork_randomness() is exported only for an in-tree vmgenid driver that
  * is a module; where that driver is built in or absent we cannot call it.
  */
-#if IS_MODULE(CONFIG_VMGENID)
-#define COMPAT_CAN_RESEED	true
-#else
-#define COMPAT_CAN_RESEED	false
-#endif
+#define COMPAT_CAN_RESEED	IS_MODULE(CONFIG_VMGENID)
+
+/* That driver may be loaded after us, and must find its device free. */
+#define COMPAT_VMGENID_MAY_LOAD	IS_MODULE(CONFIG_VMGENID)
 
 /**
  * compat_mix_generation() - tell the kernel's RNG of a new generation

@@ -4,10 +4,12 @@
  *
  * The hypervisor keeps a 128-bit ID in a page of guest memory, changes it when
  * the machine is restored, cloned or failed over, and then sends an ACPI
- * Notify. /dev/vmgencounter lets programs read it and wait for a change.
+ * Notify, or an interrupt where a devicetree describes the machine.
+ * /dev/vmgencounter lets programs read the ID and wait for a change.
  *
  * The buffer is the truth: each call compares against it, never against a
- * copy. A Notify only wakes those who sleep, and only if the ID changed.
+ * copy. A Notify only wakes those who sleep, and only if the ID changed. What is
+ * said of the Notify here holds for that interrupt, too.
  *
  * Lifetime: struct vmgen has one reference from the bound platform device and
  * one from each open file, and keeps the buffer mapped until the last is put.
@@ -31,6 +33,7 @@
 #include <linux/bitops.h>
 #include <linux/device.h>
 #include <linux/fs.h>
+#include <linux/interrupt.h>
 #include <linux/ioport.h>
 #include <linux/io.h>
 #include <linux/kref.h>
@@ -40,6 +43,8 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
+#include <linux/of.h>
+#include <linux/of_device.h>
 #include <linux/platform_device.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
@@ -48,6 +53,7 @@
 #include <linux/uio.h>
 #include <linux/uuid.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include <linux/devioctl.h>
 #include <linux/vmgencounter.h>
@@ -58,6 +64,9 @@
 #define VMGEN_CID	"VM_GEN_COUNTER"
 #define VMGEN_SHORT_CID	"VMGENCTR"
 
+/* Of the devicetree's node. */
+#define VMGEN_COMPATIBLE	"microsoft,vmgenid"
+
 struct vmgen {
 	struct kref refs;
 	struct miscdevice misc;
@@ -66,6 +75,7 @@ struct vmgen {
 	u32 flags;			/* VMGENCOUNTER_* */
 	bool gone;			/* set once, when unbound */
 	struct notifier_block vmfork;
+	struct work_struct announce;	/* for a vmfork chain that must not sleep */
 
 	wait_queue_head_t wait;
 	struct fasync_struct *fasync;
@@ -138,9 +148,10 @@ static void vmgen_read_buffer(struct vmgen *vg, struct vm_gencounter *id)
  */
 static u64 vmgen_look(struct vmgen *vg, struct vm_gencounter *id)
 {
+	unsigned long flags;
 	u64 changes;
 
-	spin_lock(&vg->lock);
+	spin_lock_irqsave(&vg->lock, flags);
 	vmgen_read_buffer(vg, id);
 	if (!vmgen_same(id, &vg->seen)) {
 		vg->seen = *id;
@@ -148,7 +159,7 @@ static u64 vmgen_look(struct vmgen *vg, struct vm_gencounter *id)
 		vg->changed_at = ktime_get_boottime_ns();
 	}
 	changes = vg->changes;
-	spin_unlock(&vg->lock);
+	spin_unlock_irqrestore(&vg->lock, flags);
 	return changes;
 }
 
@@ -220,9 +231,42 @@ static int vmgen_vmfork(struct notifier_block *nb, unsigned long action,
 	return NOTIFY_DONE;
 }
 
+static void vmgen_announce_work(struct work_struct *work)
+{
+	vmgen_announce(container_of(work, struct vmgen, announce));
+}
+
+/*
+ * The in-tree driver of a devicetree's device calls the chain in hard interrupt,
+ * though the chain's own lock is one that sleeps; it is not contended but while
+ * somebody comes or goes. Nothing here sleeps. The change is counted at once, as
+ * another one may come before the work is done.
+ */
+static int vmgen_vmfork_atomic(struct notifier_block *nb, unsigned long action,
+			       void *data)
+{
+	struct vmgen *vg = container_of(nb, struct vmgen, vmfork);
+	struct vm_gencounter id;
+
+	vmgen_look(vg, &id);
+	schedule_work(&vg->announce);
+	return NOTIFY_DONE;
+}
+
 static void vmgen_acpi_notify(acpi_handle handle, u32 event, void *data)
 {
 	vmgen_mix_and_announce(data);
+}
+
+static irqreturn_t vmgen_irq(int irq, void *data)
+{
+	return IRQ_WAKE_THREAD;
+}
+
+static irqreturn_t vmgen_irq_thread(int irq, void *data)
+{
+	vmgen_mix_and_announce(data);
+	return IRQ_HANDLED;
 }
 
 /* ---- delivering the ID through an open file ---- */
@@ -482,11 +526,11 @@ static long vmgen_ioctl_get_info(struct file *file,
 	if (READ_ONCE(vg->gone))
 		return -ENODEV;
 	vmgen_look(vg, &info.id);	/* counts a change that nobody saw yet */
-	spin_lock(&vg->lock);
+	spin_lock_irq(&vg->lock);
 	info.id = vg->seen;
 	info.changes = vg->changes;
 	info.changed_at = vg->changed_at;
-	spin_unlock(&vg->lock);
+	spin_unlock_irq(&vg->lock);
 	info.flags = READ_ONCE(vg->flags);
 	if (info.flags & VMGENCOUNTER_MMAP)
 		info.offset = offset_in_page(vg->addr);
@@ -649,36 +693,10 @@ static int vmgen_parse_addr(struct device *dev, const union acpi_object *obj,
 	return 0;
 }
 
-static int vmgen_check_addr(struct device *dev, u64 addr)
-{
-	const size_t size = sizeof(struct vm_gencounter);
-
-	if (!addr) {
-		dev_err(dev, FW_BUG "ADDR is zero, device ignored\n");
-		return -EINVAL;
-	}
-	if (!IS_ALIGNED(addr, 8)) {
-		dev_err(dev, FW_BUG "ADDR %#llx is not 8-byte aligned, device ignored\n", addr);
-		return -EINVAL;
-	}
-	if (addr > compat_phys_addr_max() - (size - 1)) {
-		dev_err(dev, FW_BUG "ADDR %#llx is beyond the last physical address, device ignored\n",
-			addr);
-		return -EINVAL;
-	}
-	if (region_intersects(addr, size, IORESOURCE_SYSTEM_RAM,
-			      IORES_DESC_NONE) == REGION_MIXED) {
-		dev_err(dev, FW_BUG "ADDR %#llx is half in System RAM, device ignored\n", addr);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int vmgen_find_buffer(struct device *dev, phys_addr_t *addr)
+static int vmgen_find_acpi_buffer(struct device *dev, u64 *addr)
 {
 	struct acpi_buffer out = { ACPI_ALLOCATE_BUFFER, NULL };
 	acpi_status status;
-	u64 value;
 	int ret;
 
 	status = acpi_evaluate_object(ACPI_HANDLE(dev), "ADDR", NULL, &out);
@@ -687,9 +705,87 @@ static int vmgen_find_buffer(struct device *dev, phys_addr_t *addr)
 			acpi_format_exception(status));
 		return -ENODEV;
 	}
-	ret = vmgen_parse_addr(dev, out.pointer, &value);
+	ret = vmgen_parse_addr(dev, out.pointer, addr);
 	ACPI_FREE(out.pointer);
-	ret = ret ?: vmgen_check_addr(dev, value);
+	return ret;
+}
+
+static bool vmgen_has_dt_node(struct device *dev)
+{
+	return of_device_is_compatible(dev->of_node, VMGEN_COMPATIBLE);
+}
+
+/* That of the devicetree: @dev itself, or the one that we added @dev to. */
+static struct platform_device *vmgen_dt_device(struct device *dev)
+{
+	if (!vmgen_has_dt_node(dev))
+		dev = dev->parent;
+	return dev && vmgen_has_dt_node(dev) ? to_platform_device(dev) : NULL;
+}
+
+static int vmgen_find_dt_buffer(struct device *dev, u64 *addr)
+{
+	const struct resource *reg =
+		platform_get_resource(vmgen_dt_device(dev), IORESOURCE_MEM, 0);
+
+	if (!reg) {
+		dev_err(dev, FW_BUG "there is no reg, device ignored\n");
+		return -ENODEV;
+	}
+	if (resource_size(reg) < sizeof(struct vm_gencounter)) {
+		dev_err(dev, FW_BUG "reg has %llu bytes and not 16, device ignored\n",
+			(u64)resource_size(reg));
+		return -EINVAL;
+	}
+	*addr = reg->start;
+	return 0;
+}
+
+static bool vmgen_is_ram(u64 addr)
+{
+	return region_intersects(addr, 1, IORESOURCE_SYSTEM_RAM,
+				 IORES_DESC_NONE) == REGION_INTERSECTS;
+}
+
+/*
+ * @name is what the firmware calls the address. Both ends of the ID are asked
+ * about, as of all 16 bytes region_intersects() says that they are RAM if RAM ends
+ * among them and nothing follows. memremap() believes it.
+ */
+static int vmgen_check_addr(struct device *dev, const char *name, u64 addr)
+{
+	const size_t size = sizeof(struct vm_gencounter);
+
+	if (!addr) {
+		dev_err(dev, FW_BUG "%s is zero, device ignored\n", name);
+		return -EINVAL;
+	}
+	if (!IS_ALIGNED(addr, 8)) {
+		dev_err(dev, FW_BUG "%s %#llx is not 8-byte aligned, device ignored\n",
+			name, addr);
+		return -EINVAL;
+	}
+	if (addr > compat_phys_addr_max() - (size - 1)) {
+		dev_err(dev, FW_BUG "%s %#llx is beyond the last physical address, device ignored\n",
+			name, addr);
+		return -EINVAL;
+	}
+	if (vmgen_is_ram(addr) != vmgen_is_ram(addr + size - 1)) {
+		dev_err(dev, FW_BUG "%s %#llx is half in System RAM, device ignored\n",
+			name, addr);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int vmgen_find_buffer(struct device *dev, phys_addr_t *addr)
+{
+	bool dt = vmgen_dt_device(dev);
+	u64 value;
+	int ret = dt ? vmgen_find_dt_buffer(dev, &value) :
+		       vmgen_find_acpi_buffer(dev, &value);
+
+	ret = ret ?: vmgen_check_addr(dev, dt ? "reg" : "ADDR", value);
 	if (!ret)
 		*addr = value;
 	return ret;
@@ -751,11 +847,18 @@ static bool vmgen_has_intree_driver(struct device *dev)
 	return bound;
 }
 
+static bool vmgen_intree_bound_dt(struct device *dev)
+{
+	struct device *first = &vmgen_dt_device(dev)->dev;
+
+	return first != dev && vmgen_has_intree_driver(first);
+}
+
 /*
  * The in-tree driver binds the ACPI device itself, or in newer kernels its
  * platform device; then @dev is the one that we added beside that.
  */
-static bool vmgen_intree_bound(struct device *dev)
+static bool vmgen_intree_bound_acpi(struct device *dev)
 {
 	struct acpi_device *adev = ACPI_COMPANION(dev);
 	struct device *first = bus_find_device_by_acpi_dev(&platform_bus_type, adev);
@@ -789,6 +892,7 @@ static struct vmgen *vmgen_create(struct device *dev)
 	if (!vg)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&vg->refs);
+	INIT_WORK(&vg->announce, vmgen_announce_work);
 	init_waitqueue_head(&vg->wait);
 	mutex_init(&vg->announcing);
 	spin_lock_init(&vg->lock);
@@ -829,13 +933,15 @@ static void vmgen_unsubscribe_vmfork(void *data)
 	struct vmgen *vg = data;
 
 	unregister_random_vmfork_notifier(&vg->vmfork);
+	cancel_work_sync(&vg->announce);
 }
 
 static int vmgen_subscribe_vmfork(struct device *dev, struct vmgen *vg)
 {
 	int ret;
 
-	vg->vmfork.notifier_call = vmgen_vmfork;
+	vg->vmfork.notifier_call = vmgen_dt_device(dev) ? vmgen_vmfork_atomic :
+							  vmgen_vmfork;
 	ret = register_random_vmfork_notifier(&vg->vmfork);
 	return ret ?: devm_add_action_or_reset(dev, vmgen_unsubscribe_vmfork, vg);
 }
@@ -856,6 +962,20 @@ static int vmgen_subscribe_acpi(struct device *dev, struct vmgen *vg)
 	return devm_add_action_or_reset(dev, vmgen_unsubscribe_acpi, handle);
 }
 
+/*
+ * Shared, and with a first handler that leaves the line as it is, so that the
+ * in-tree driver may still come and want it, too.
+ */
+static int vmgen_subscribe_irq(struct device *dev, struct vmgen *vg)
+{
+	int irq = platform_get_irq_optional(vmgen_dt_device(dev), 0);
+
+	if (irq < 0)
+		return irq;
+	return devm_request_threaded_irq(dev, irq, vmgen_irq, vmgen_irq_thread,
+					 IRQF_SHARED, "vmgencounter", vg);
+}
+
 /* A device that cannot notify is still good for polling. */
 static void vmgen_no_wakeup(struct device *dev, struct vmgen *vg, int err)
 {
@@ -868,14 +988,24 @@ static void vmgen_no_wakeup(struct device *dev, struct vmgen *vg, int err)
 /* A change before this was nobody's wake-up: the caller looks once more. */
 static void vmgen_subscribe(struct device *dev, struct vmgen *vg, bool vmfork)
 {
-	int ret = vmfork ? vmgen_subscribe_vmfork(dev, vg) :
-			   vmgen_subscribe_acpi(dev, vg);
+	const char *source;
+	int ret;
 
+	if (vmfork) {
+		source = "the vmgenid driver";
+		ret = vmgen_subscribe_vmfork(dev, vg);
+	} else if (vmgen_dt_device(dev)) {
+		source = "its interrupt";
+		ret = vmgen_subscribe_irq(dev, vg);
+	} else {
+		source = "ACPI";
+		ret = vmgen_subscribe_acpi(dev, vg);
+	}
 	if (ret)
 		vmgen_no_wakeup(dev, vg, ret);
 	else
 		dev_info(dev, "generation ID at %pa, changes from %s\n", &vg->addr,
-			 vmfork ? "the vmgenid driver" : "ACPI");
+			 source);
 }
 
 static int vmgen_probe(struct platform_device *pdev)
@@ -885,8 +1015,8 @@ static int vmgen_probe(struct platform_device *pdev)
 	bool vmfork;
 	int ret;
 
-	if (!ACPI_COMPANION(dev))	/* bound by hand to something else */
-		return -ENODEV;
+	if (!ACPI_COMPANION(dev) && !vmgen_dt_device(dev))
+		return -ENODEV;		/* bound by hand to something else */
 	ret = vmgen_claim(dev);
 	if (ret)
 		return ret;
@@ -896,7 +1026,8 @@ static int vmgen_probe(struct platform_device *pdev)
 	ret = vmgen_map_buffer(dev, vg);
 	if (ret)
 		return ret;
-	vmfork = vmgen_intree_bound(dev);
+	vmfork = vmgen_dt_device(dev) ? vmgen_intree_bound_dt(dev) :
+					vmgen_intree_bound_acpi(dev);
 	vg->flags |= VMGENCOUNTER_WAKEUP;
 	if (vmfork || COMPAT_CAN_RESEED)
 		vg->flags |= VMGENCOUNTER_WAKEUP_AFTER_RESEED;
@@ -930,12 +1061,21 @@ static const struct acpi_device_id vmgen_acpi_ids[] = {
 MODULE_DEVICE_TABLE(acpi, vmgen_acpi_ids);
 COMPAT_ACPI_LONG_ALIAS(VMGEN_CID);
 
+static const struct of_device_id vmgen_of_ids[] = {
+	{ .compatible = VMGEN_COMPATIBLE },
+	{ }
+};
+MODULE_DEVICE_TABLE(of, vmgen_of_ids);
+
 static struct platform_driver vmgen_driver = {
 	.probe	= vmgen_probe,
 	.driver	= {
 		.name			= "vmgencounter",
-		.acpi_match_table	= vmgen_acpi_ids,
+		/* What vmgenid may yet come for is not for us to take. */
+		.acpi_match_table	= COMPAT_VMGENID_MAY_LOAD ? NULL : vmgen_acpi_ids,
+		.of_match_table		= COMPAT_VMGENID_MAY_LOAD ? NULL : vmgen_of_ids,
 		.pm			= &vmgen_pm_ops,
+		.probe_type		= PROBE_FORCE_SYNCHRONOUS, /* vmgen_try_beside() */
 	},
 };
 
@@ -944,40 +1084,61 @@ static struct platform_driver vmgen_driver = {
 static struct platform_device *vmgen_beside;
 
 /* By hand, as the match tables of old kernels have no room for VMGEN_CID. */
-static int vmgen_has_id(struct device *dev, const void *unused)
+static bool vmgen_has_id(struct device *dev)
 {
 	struct acpi_device *adev = ACPI_COMPANION(dev);
 	struct acpi_hardware_id *hwid;
 
 	if (!adev)
-		return 0;
+		return vmgen_has_dt_node(dev);
 	list_for_each_entry(hwid, &adev->pnp.ids, list)
 		if (!strcmp(hwid->id, VMGEN_CID) || !strcmp(hwid->id, VMGEN_SHORT_CID))
-			return 1;
-	return 0;
+			return true;
+	return false;
 }
 
 /*
  * An ACPI device may have several physical ones, of which the first is matched
- * by its ID and others by their name. The in-tree driver keeps the first.
+ * by its ID and others by their name. The in-tree driver keeps the first. All that
+ * have a devicetree's node are matched by that, so there ours is the child of the
+ * first and has none.
  */
-static struct platform_device *vmgen_add_beside(void)
+static bool vmgen_needs_beside(struct device *first)
 {
-	struct device *first = bus_find_device(&platform_bus_type, NULL, NULL, vmgen_has_id);
+	const struct device_driver *drv = &vmgen_driver.driver;
+
+	return vmgen_has_id(first) &&
+	       (vmgen_has_intree_driver(first) ||
+		!(acpi_match_device(drv->acpi_match_table, first) ||
+		  of_match_device(drv->of_match_table, first)));
+}
+
+/* For each device until one is bound: then it returns 1. */
+static int vmgen_try_beside(struct device *first, void *unused)
+{
 	struct platform_device_info info = {
 		.name = "vmgencounter",
 		.id = PLATFORM_DEVID_NONE,
 	};
-	struct platform_device *pdev = NULL;
+	struct platform_device *pdev;
 
-	if (!first)
-		return NULL;
-	if (vmgen_has_intree_driver(first) || !acpi_match_device(vmgen_acpi_ids, first)) {
+	if (test_bit(0, &vmgen_taken))
+		return 1;
+	if (!vmgen_needs_beside(first))
+		return 0;
+	if (vmgen_has_dt_node(first))
+		info.parent = first;
+	else
 		info.fwnode = acpi_fwnode_handle(ACPI_COMPANION(first));
-		pdev = platform_device_register_full(&info);
+	pdev = platform_device_register_full(&info);
+	if (IS_ERR(pdev))
+		return PTR_ERR(pdev);
+	if (!test_bit(0, &vmgen_taken)) {
+		platform_device_unregister(pdev);
+		return 0;
 	}
-	put_device(first);
-	return pdev;
+	vmgen_beside = pdev;
+	return 1;
 }
 
 static int __init vmgen_init(void)
@@ -986,11 +1147,12 @@ static int __init vmgen_init(void)
 
 	if (ret)
 		return ret;
-	vmgen_beside = vmgen_add_beside();
-	ret = PTR_ERR_OR_ZERO(vmgen_beside);
-	if (ret)
+	ret = bus_for_each_dev(&platform_bus_type, NULL, NULL, vmgen_try_beside);
+	if (ret < 0) {
 		platform_driver_unregister(&vmgen_driver);
-	return ret;
+		return ret;
+	}
+	return 0;
 }
 
 static void __exit vmgen_exit(void)
