@@ -27,8 +27,8 @@ SYSUSERSDIR ?= /usr/lib/sysusers.d
 SRCDIR ?= /usr/src
 #:   DKMSFLAGS    more arguments for each dkms command, such as --dkmstree (none)
 DKMSFLAGS ?=
-#:   RELEASES     Debian releases whose kernels `make test` boots (bookworm)
-RELEASES ?= bookworm
+#:   RELEASES     Debian releases whose kernels `make test` boots (all that guest-RELEASE has)
+RELEASES ?= $(GUESTS)
 #:   TESTS        tests that `make test` runs, such as poll_test (all)
 TESTS ?=
 #:
@@ -79,12 +79,12 @@ uninstall:
 DKMS_SOURCE := $(SRCDIR)/vmgencounter-$(VERSION)
 DKMS := dkms
 DKMS_ID := -m vmgencounter -v $(VERSION) $(DKMSFLAGS)
+install-source = mkdir -p $(DKMS_SOURCE) && cp -r dkms.conf Kbuild COPYING module include $(DKMS_SOURCE)/
 
 .PHONY: dkms-install dkms-remove _dkms-forget
 dkms-install: _dkms-forget _install-shared
 	@scripts/deps headers "$(KVER)" "$(KDIR)"
-	mkdir -p $(DKMS_SOURCE)
-	cp -r dkms.conf Kbuild COPYING module include $(DKMS_SOURCE)/
+	$(install-source)
 	$(DKMS) add $(DKMS_ID)
 	$(DKMS) build $(DKMS_ID) -k $(KVER)
 	$(DKMS) install $(DKMS_ID) -k $(KVER)
@@ -94,11 +94,28 @@ dkms-remove: _dkms-forget
 	$(call remove-files,$(SHARED_FILES))
 	$(refresh-system)
 
-# Also before an installation: dkms takes the sources of a version only once.
+# Also before an installation: dkms takes the sources of a version only once, and would
+# keep an older version beside the new one. Its releases separate name and version
+# by different characters.
 _dkms-forget:
 	@command -v $(DKMS) >/dev/null || { echo "dkms is missing: install your distribution's dkms package" >&2; exit 1; }
-	if [ -n "$$($(DKMS) status $(DKMS_ID))" ]; then $(DKMS) remove $(DKMS_ID) --all; fi
+	set -e; for version in $$($(DKMS) status -m vmgencounter $(DKMSFLAGS) | \
+			sed -n 's,^vmgencounter[/\, ]*\([^/:\, ]*\).*,\1,p' | sort -u); do \
+		$(DKMS) remove -m vmgencounter -v $$version $(DKMSFLAGS) --all; \
+		rm -rf $(SRCDIR)/vmgencounter-$$version; \
+	done
 	rm -rf $(DKMS_SOURCE)
+
+#:   deb             Debian packages for Debian 11 and later, in build/deb
+#:   rpm             packages for Fedora, RHEL and openSUSE, in build/rpm
+.PHONY: deb rpm _stage
+deb rpm:
+	@scripts/deps $@
+	@scripts/package $@
+
+# What packages bring, below DESTDIR (and SRCDIR, which has to be there too).
+_stage: _install-shared
+	$(install-source)
 
 #:   demo            boot a guest, give it new generations, show who notices
 #:   test            boot guests and run the tests TESTS on the kernels of RELEASES
@@ -109,31 +126,45 @@ demo:
 	$(MAKE) build/bookworm/vmgencounter.ko
 	demo/run
 
+# Some tests want a guest and do not care which: then it is bookworm's.
 test:
 	scripts/deps test
-	$(MAKE) $(RELEASES:%=guest-%)
+	$(MAKE) $(sort guest-bookworm $(RELEASES:%=guest-%))
 	selftests/run --releases "$(RELEASES)" $(TESTS)
 
 check:
 	scripts/deps check
 	scripts/check
 
+#:   kernels-table   put what `make test` found on each kernel into docs/kernels.rst
+.PHONY: kernels-table
+kernels-table:
+	{ sed '/^\.\. make kernels-table/q' docs/kernels.rst && echo && cat build/test/kernels.rst; } >build/kernels.rst
+	cp build/kernels.rst docs/
+
 #:   guest-RELEASE   what its guests run: modules, ACPI tables, test programs; RELEASE is
-#:                   bullseye, bookworm, trixie or trixie-backports
-#:   selftests       the test programs alone, in build/selftests/64 and /32
-GUESTS := bullseye bookworm trixie trixie-backports
+#:                   bullseye, bookworm, trixie, trixie-backports, trixie-rt,
+#:                   trixie-novmgenid, trixie-modvmgenid, bookworm-arm64 or trixie-arm64
+#:   selftests       the test programs alone, in build/selftests/64, /32 and /arm64
+ARM64_GUESTS := bookworm-arm64 trixie-arm64
+CROSS_bookworm-arm64 := CROSS_COMPILE=aarch64-linux-gnu-
+CROSS_trixie-arm64 := $(CROSS_bookworm-arm64)
+GUESTS := bullseye bookworm trixie trixie-backports trixie-rt trixie-novmgenid trixie-modvmgenid \
+	$(ARM64_GUESTS)
 TABLES := $(patsubst selftests/qemu/%.asl,build/acpi/%.aml,$(wildcard selftests/qemu/*.asl))
 
-.PHONY: $(GUESTS:%=guest-%) _guest-root selftests
-$(GUESTS:%=guest-%): guest-%: build/%/vmgencounter.ko $(TABLES) selftests
+.PHONY: $(GUESTS:%=guest-%) _guest-root selftests _selftests-arm64
+$(GUESTS:%=guest-%): guest-%: build/%/vmgencounter.ko
+$(filter-out $(ARM64_GUESTS:%=guest-%),$(GUESTS:%=guest-%)): $(TABLES) selftests
+$(ARM64_GUESTS:%=guest-%): $(TABLES:build/acpi/%=build/acpi-arm64/%) _selftests-arm64
 
 guest-%:
 	@echo "no release '$*' is known; there are: $(GUESTS)" >&2; exit 1
 
 # In the release's own root, by its own compiler.
 $(GUESTS:%=build/%/vmgencounter.ko): build/%/vmgencounter.ko: build/%/.root $(MODULE_SOURCES) $(TEST_SOURCES)
-	scripts/guest-root $* sh -c \
-		'exec scripts/build-modules $(@D) /lib/modules/*/build VMGENCOUNTER_TEST=y'
+	kver=$$(cat "$$(scripts/kernel-image $*)/release") && scripts/guest-root $* \
+		scripts/build-modules $(@D) /lib/modules/$$kver/build VMGENCOUNTER_TEST=y $(CROSS_$*)
 
 # Changes only when the root does. Headers come with the dates of their packages, so that
 # make would take objects that belong to others for up to date.
@@ -145,6 +176,10 @@ build/%/.root: _guest-root
 _guest-root:
 
 # For scripts/check.
+.PHONY: _guests
+_guests:
+	@echo $(GUESTS)
+
 BOOKWORM_KVER := $(shell dpkg-query -W -f '$${Depends}' linux-headers-amd64 2>/dev/null | \
 	sed -n 's/.*linux-headers-\(6\.1\.[^ ,]*\).*/\1/p')
 
@@ -156,9 +191,19 @@ build/acpi/%.aml: selftests/qemu/%.asl
 	@mkdir -p $(@D)
 	iasl -va -p $(basename $@) $<
 
+# RAM begins at another address there, and so does the page that the kernel leaves alone.
+build/acpi-arm64/%.aml: selftests/qemu/%.asl
+	@mkdir -p $(@D)
+	sed 's/0x1f0/0x600/; s/0x1ef/0x5ff/; s/0x08/0x48/' $< >$(basename $@).asl
+	iasl -va -p $(basename $@) $(basename $@).asl
+
 selftests:
 	@$(MAKE) --no-print-directory -C selftests BITS=64
 	@$(MAKE) --no-print-directory -C selftests BITS=32
+
+_selftests-arm64:
+	@$(MAKE) --no-print-directory -C selftests CROSS_COMPILE=aarch64-linux-gnu- \
+		OUTPUT=$(abspath build/selftests/arm64)
 
 #:   clean           remove build/
 #:   help            this list

@@ -2,30 +2,40 @@
 /*
  * vmgen_test - change the generation ID from inside the guest
  *
- * Plays the hypervisor for the device of vmgen-ssdt.asl: writes a new ID into
- * its buffer while all CPUs stand still, as a restored guest would find it, and
- * has the firmware send its Notify. Everything after that is the real path.
+ * Plays the hypervisor for the device of vmgen-ssdt.asl or of vmgen.dtsi: writes
+ * a new ID into its buffer while all CPUs stand still, as a restored guest would
+ * find it, and has the firmware send its Notify or the interrupt controller the
+ * interrupt. Everything after that is the real path.
  *
  * Commands, written to /dev/vmgen_test, each finished when write() returns:
  *
- *	change [N]	N times (1): a new random ID, a Notify, and wait until
- *			all handlers of the Notify have returned
+ *	change [N]	N times (1): a new random ID, a Notify (or interrupt), and
+ *			wait until all that handles it has returned
  *	set [LOW:HIGH]	a new ID (random, or this one) and no Notify
  *	notify		a Notify and no new ID
  */
 
 #include <linux/acpi.h>
 #include <linux/fs.h>
+#include <linux/interrupt.h>
 #include <linux/io.h>
+#include <linux/irq.h>
+#include <linux/irqdesc.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/of.h>
+#include <linux/of_platform.h>
+#include <linux/platform_device.h>
 #include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/stop_machine.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
-static struct acpi_device *vmgt_device;
+static struct acpi_device *vmgt_device;		/* or else ... */
+static struct platform_device *vmgt_dt_device;	/* ... with this: */
+static int vmgt_irq;				/* negative: there is none */
 static __le64 *vmgt_buffer;
 static DEFINE_MUTEX(vmgt_lock);
 
@@ -50,12 +60,41 @@ static int vmgt_set_random(void)
 	return vmgt_set(id[0], id[1]);
 }
 
-static int vmgt_notify(void)
+/*
+ * Pending until the interrupt has reached a CPU, or for as long as nobody wants it,
+ * and then active until its handlers have run, which is what synchronize_irq() waits
+ * for. From there vmgencounter may have gone on in a work item. (flush_workqueue() is
+ * told of this queue in such a way that it does not object: this is a test.)
+ */
+static int vmgt_raise_interrupt(void)
+{
+	struct workqueue_struct *queue = READ_ONCE(system_wq);
+	bool pending = true;
+	int ret;
+
+	if (vmgt_irq < 0)
+		return vmgt_irq;
+	ret = irq_set_irqchip_state(vmgt_irq, IRQCHIP_STATE_PENDING, true);
+	while (!ret && pending && irq_has_action(vmgt_irq)) {
+		cond_resched();
+		ret = irq_get_irqchip_state(vmgt_irq, IRQCHIP_STATE_PENDING, &pending);
+	}
+	synchronize_irq(vmgt_irq);
+	flush_workqueue(queue);
+	return ret;
+}
+
+static int vmgt_notify_acpi(void)
 {
 	if (ACPI_FAILURE(acpi_evaluate_object(vmgt_device->handle, "NTFY", NULL, NULL)))
 		return -EIO;
 	acpi_os_wait_events_complete();
 	return 0;
+}
+
+static int vmgt_notify(void)
+{
+	return vmgt_device ? vmgt_notify_acpi() : vmgt_raise_interrupt();
 }
 
 static int vmgt_change(unsigned int times)
@@ -115,7 +154,7 @@ static struct miscdevice vmgt_misc = {
 	.fops	= &vmgt_fops,
 };
 
-static int __init vmgt_map(void)
+static int __init vmgt_map_acpi(void)
 {
 	struct acpi_buffer out = { ACPI_ALLOCATE_BUFFER, NULL };
 	union acpi_object *addr;
@@ -129,16 +168,44 @@ static int __init vmgt_map(void)
 	return vmgt_buffer ? 0 : -ENOMEM;
 }
 
+static int __init vmgt_map_dt(void)
+{
+	struct resource *reg = platform_get_resource(vmgt_dt_device, IORESOURCE_MEM, 0);
+
+	if (!reg)
+		return -ENODEV;
+	vmgt_irq = platform_get_irq_optional(vmgt_dt_device, 0);
+	vmgt_buffer = memremap(reg->start, 16, MEMREMAP_WB);
+	return vmgt_buffer ? 0 : -ENOMEM;
+}
+
+static void __init vmgt_find(void)
+{
+	struct device_node *node;
+
+	vmgt_device = acpi_dev_get_first_match_dev("VMGT0001", NULL, -1);
+	if (vmgt_device)
+		return;
+	node = of_find_compatible_node(NULL, NULL, "microsoft,vmgenid");
+	vmgt_dt_device = of_find_device_by_node(node);
+	of_node_put(node);
+}
+
+static void vmgt_put(void)
+{
+	put_device(vmgt_device ? &vmgt_device->dev : &vmgt_dt_device->dev);
+}
+
 static int __init vmgt_init(void)
 {
 	int ret;
 
-	vmgt_device = acpi_dev_get_first_match_dev("VMGT0001", NULL, -1);
-	if (!vmgt_device) {
-		pr_err("vmgen_test: no VMGT0001: boot with vmgen-ssdt.aml\n");
+	vmgt_find();
+	if (!vmgt_device && !vmgt_dt_device) {
+		pr_err("vmgen_test: no VMGT0001: boot with vmgen-ssdt.aml or vmgen.dtsi\n");
 		return -ENODEV;
 	}
-	ret = vmgt_map();
+	ret = vmgt_device ? vmgt_map_acpi() : vmgt_map_dt();
 	if (ret)
 		goto put;
 	ret = misc_register(&vmgt_misc);
@@ -148,7 +215,7 @@ static int __init vmgt_init(void)
 unmap:
 	memunmap(vmgt_buffer);
 put:
-	put_device(&vmgt_device->dev);
+	vmgt_put();
 	return ret;
 }
 
@@ -156,7 +223,7 @@ static void __exit vmgt_exit(void)
 {
 	misc_deregister(&vmgt_misc);
 	memunmap(vmgt_buffer);
-	put_device(&vmgt_device->dev);
+	vmgt_put();
 }
 
 module_init(vmgt_init);

@@ -2,11 +2,35 @@
 /*
  * Firmware that is wrong: each device of vmgen-broken.asl is refused with one
  * line in the log that says why, and the first good one is taken all the same.
+ *
+ * Before 5.18 a driver cannot match VM_Gen_Counter, the _CID that all but the good
+ * device have, and the module does not look at what it has no need of.
  */
+#include <sys/utsname.h>
+
 #include "vmgen_helpers.h"
 #include "kselftest_harness.h"
 
 #define DEVICES	"/sys/bus/platform/devices"
+
+static bool matches_long_cid(void)
+{
+	struct utsname kernel;
+	int major, minor;
+
+	if (uname(&kernel) || sscanf(kernel.release, "%d.%d", &major, &minor) != 2)
+		return true;
+	return major > 5 || (major == 5 && minor >= 18);
+}
+
+/* Of the page that the kernel leaves alone: RAM begins elsewhere on arm64. */
+#ifdef __aarch64__
+#define PAGE	"60000"
+#define BELOW	"5ffff"
+#else
+#define PAGE	"1f000"
+#define BELOW	"1efff"
+#endif
 
 FIXTURE(device) {
 	char driver[128];
@@ -59,7 +83,7 @@ FIXTURE_VARIANT_ADD(device, zero) {
 FIXTURE_VARIANT_ADD(device, unaligned) {
 	.name = "VMGB0006:00",
 	.message = FW_BUG
-		"ADDR 0x1f000034 is not 8-byte aligned, device ignored",
+		"ADDR 0x" PAGE "034 is not 8-byte aligned, device ignored",
 };
 
 FIXTURE_VARIANT_ADD(device, overflow) {
@@ -71,13 +95,13 @@ FIXTURE_VARIANT_ADD(device, overflow) {
 FIXTURE_VARIANT_ADD(device, beyond) {
 	.name = "VMGB0008:00",
 	.message = FW_BUG
-		"ADDR 0x7fffffff1f000030 is beyond the last physical address, device ignored",
+		"ADDR 0x7fffffff" PAGE "030 is beyond the last physical address, device ignored",
 };
 
 FIXTURE_VARIANT_ADD(device, half_in_ram) {
 	.name = "VMGB0009:00",
 	.message = FW_BUG
-		"ADDR 0x1efffff8 is half in System RAM, device ignored",
+		"ADDR 0x" BELOW "ff8 is half in System RAM, device ignored",
 };
 
 FIXTURE_VARIANT_ADD(device, second_device) {
@@ -88,7 +112,7 @@ FIXTURE_VARIANT_ADD(device, second_device) {
 
 FIXTURE_VARIANT_ADD(device, good) {
 	.name = "VMGB000A:00",
-	.message = "generation ID at 0x000000001f000030, changes from ACPI",
+	.message = "generation ID at 0x00000000" PAGE "030, changes from ACPI",
 	.bound = true,
 };
 
@@ -104,24 +128,32 @@ FIXTURE_TEARDOWN(device)
 
 TEST_F(device, is_judged)
 {
+	bool ours = intree_driver_is_module();
 	char line[256];
 
-	snprintf(line, sizeof(line), "vmgencounter %s: %s", variant->name,
-		 variant->message);
-	EXPECT_EQ(1, count_in_log(line))
+	if (ours && !strcmp(variant->name, "VMGB000B:00"))
+		SKIP(return, "this kernel's devices are tried until one is good");
+	if (!variant->bound && !matches_long_cid())
+		SKIP(return, "this kernel's drivers cannot match the device");
+	snprintf(line, sizeof(line), "vmgencounter %s: %s",
+		 ours ? "vmgencounter" : variant->name, variant->message);
+	/* Ours has one name for all, and four of them get one message. */
+	EXPECT_TRUE(ours ? count_in_log(line) : count_in_log(line) == 1)
 		TH_LOG("in the log, %d times: %s", count_in_log(line), line);
-	EXPECT_EQ(variant->bound, !access(self->driver, F_OK));
+	EXPECT_EQ(variant->bound && !ours, !access(self->driver, F_OK));
 }
 
 TEST(good_device_works)
 {
 	struct vm_gencounter id;
-	char name[64];
+	char name[64], hid[64] = "";
 	int fd = open(VMGEN_DEVICE, O_RDWR);
 
 	EXPECT_EQ(0, current_id(fd, &id));
 	device_name(name, sizeof(name));
-	EXPECT_STREQ("VMGB000A:00", name);
+	EXPECT_STREQ(intree_driver_is_module() ? "vmgencounter" : "VMGB000A:00", name);
+	EXPECT_EQ(0, read_line(VMGEN_SYSFS "/device/firmware_node/hid", hid, sizeof(hid)));
+	EXPECT_STREQ("VMGB000A", hid);
 	close(fd);
 }
 

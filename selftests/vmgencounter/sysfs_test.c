@@ -15,6 +15,7 @@
 #include "kselftest_harness.h"
 
 #define NOBODY	65534
+#define UDEV_RULE "/usr/lib/udev/rules.d/60-vmgencounter.rules"
 
 FIXTURE(vmgen) {
 	int fd;
@@ -324,6 +325,8 @@ TEST_F_TIMEOUT(vmgen, node_is_roots, TEST_TIMEOUT)
 	struct stat st;
 	size_t i;
 
+	if (!access(UDEV_RULE, F_OK))
+		SKIP(return, "a udev rule has given the node to a group");
 	ASSERT_EQ(0, stat(VMGEN_DEVICE, &st));
 	EXPECT_EQ(S_IFCHR | 0600, st.st_mode);
 	EXPECT_EQ(0, st.st_uid);
@@ -437,16 +440,20 @@ TEST_F_TIMEOUT(vmgen, modalias_loads_the_module, TEST_TIMEOUT)
 {
 	char alias[128], command[256];
 
-	/* The ACPI device's, as ours may be beside its own platform device. */
-	ASSERT_EQ(0, attribute("device/firmware_node/modalias", alias, sizeof(alias)));
-	EXPECT_NE(NULL, strstr(alias, "VM_GEN_COUNTER"));
+	/* The firmware's device's, as ours may be one that was added beside it. */
+	ASSERT_TRUE(!attribute("device/firmware_node/modalias", alias, sizeof(alias)) ||
+		    !attribute("device/../modalias", alias, sizeof(alias)) ||
+		    !attribute("device/modalias", alias, sizeof(alias)));
+	EXPECT_TRUE(strstr(alias, "VM_GEN_COUNTER") || strstr(alias, "microsoft,vmgenid"));
 	close(self->fd);
 	ASSERT_EQ(0, system("rmmod vmgencounter"));
 	EXPECT_FALSE(module_loaded());
 	EXPECT_EQ(-1, access(VMGEN_SYSFS, F_OK));
 
 	snprintf(command, sizeof(command), "modprobe '%s'", alias);
-	EXPECT_EQ(0, system(command));
+	/* The alias is vmgenid's, too, and fails with it where that is forbidden. */
+	if (system(command))
+		EXPECT_TRUE(intree_driver_is_module() && !module_position("vmgenid"));
 	EXPECT_TRUE(module_loaded());
 	/* A new count: since the driver took the device. */
 	EXPECT_EQ(0, changes());

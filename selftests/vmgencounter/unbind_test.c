@@ -217,7 +217,7 @@ TEST_F_TIMEOUT(vmgen, intree_driver_stays_bound, TEST_TIMEOUT)
 
 	if (!intree_driver_bound())
 		SKIP(return, "the in-tree driver is not bound in this guest");
-	ASSERT_NE(NULL, realpath(VMGEN_SYSFS "/device/firmware_node", node));
+	ASSERT_NE(NULL, firmware_device(node));
 	for (i = 0; i < 10; i++) {
 		ASSERT_EQ(0, take_away(self));
 		EXPECT_TRUE(intree_driver_on(node));

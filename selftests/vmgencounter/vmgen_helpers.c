@@ -85,15 +85,67 @@ static bool is_vmgenid(const char *node, const char *link)
 	return realpath(path, driver) && !strcmp(basename(driver), "vmgenid");
 }
 
-/* On the ACPI device, or in newer kernels on its platform device. */
+/* On the device of the firmware, or in newer kernels on ACPI's platform device. */
 bool intree_driver_on(const char *node)
 {
 	return is_vmgenid(node, "driver") || is_vmgenid(node, "physical_node/driver");
 }
 
+char *firmware_device(char *path)
+{
+	return realpath(VMGEN_SYSFS "/device/firmware_node", path) ?:
+	       realpath(VMGEN_SYSFS "/device/..", path);
+}
+
 bool intree_driver_bound(void)
 {
-	return intree_driver_on(VMGEN_SYSFS "/device/firmware_node");
+	char path[PATH_MAX];
+
+	return firmware_device(path) && intree_driver_on(path);
+}
+
+/* Its place in /proc/modules, the module loaded last being first; 0: not there. */
+int module_position(const char *name)
+{
+	FILE *modules = fopen("/proc/modules", "r");
+	char line[1024], loaded[64];
+	int position = 0, found = 0;
+
+	while (modules && !found && fgets(line, sizeof(line), modules)) {
+		position++;
+		if (sscanf(line, "%63s", loaded) == 1 && !strcmp(loaded, name))
+			found = position;
+	}
+	if (modules)
+		fclose(modules);
+	return found;
+}
+
+bool intree_driver_late(void)
+{
+	int position = module_position("vmgenid");
+
+	return position && position < module_position("vmgencounter");
+}
+
+/* The lists of the kernel's modules that come with it. */
+static bool vmgenid_is_listed(const char *list)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command),
+		 "grep -q '/vmgenid\\.k\\?o' /lib/modules/$(uname -r)/%s", list);
+	return !system(command);
+}
+
+bool intree_driver_is_module(void)
+{
+	return vmgenid_is_listed("modules.order");
+}
+
+bool intree_driver_is_builtin(void)
+{
+	return vmgenid_is_listed("modules.builtin");
 }
 
 int count_in_log(const char *text)

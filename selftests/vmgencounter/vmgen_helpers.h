@@ -4,8 +4,8 @@
  * waiter of each kind.
  *
  * The tests run on either of two devices. On QEMU's, a change is a snapshot
- * restored under a new ID (seconds); on the one of vmgen-ssdt.asl the test
- * module makes it (under a millisecond). Tests that need many changes or the
+ * restored under a new ID (seconds); on ours of vmgen-ssdt.asl or vmgen.dtsi the
+ * test module makes it (under a millisecond). Tests that need many changes or the
  * steps of a change apart are for the second only, and their programs are not
  * started on the first.
  */
@@ -39,7 +39,7 @@
 /* Seconds for a test with a few restored snapshots; emulation is slow. */
 #define TEST_TIMEOUT	300
 
-/* The device of the SSDT: changes are fast, and their steps can be had alone. */
+/* Ours, of the SSDT or the devicetree: changes are fast, and their steps can be had alone. */
 bool fast_device(void);
 
 /* A real change; returns when the guest runs with the new ID. 0 or an errno. */
@@ -82,9 +82,25 @@ int read_line(const char *path, char *line, size_t size);
 /* Write @text to an existing file. 0 or an errno. */
 int write_text(const char *path, const char *text);
 
+/*
+ * The path (PATH_MAX) of the ACPI device or, of a devicetree, the device that ours
+ * was added to. NULL on error.
+ */
+char *firmware_device(char *path);
+
 /* Does the kernel's own vmgenid driver have the device, too? */
 bool intree_driver_bound(void);
-bool intree_driver_on(const char *firmware_node);
+bool intree_driver_on(const char *firmware_device);
+
+/* What is it in this kernel? If neither, it is not there. */
+bool intree_driver_is_module(void);
+bool intree_driver_is_builtin(void);
+
+/* Was it loaded after ours, so that both hear each Notify? */
+bool intree_driver_late(void);
+
+/* 1 for the module loaded last, 2 for the one before, and so on; 0: not loaded. */
+int module_position(const char *name);
 
 /* How often the kernel's log has @text. */
 int count_in_log(const char *text);
