@@ -28,6 +28,9 @@
 #ifndef METHOD_BUFFERED
 #define METHOD_BUFFERED		0
 #endif
+#ifndef METHOD_NEITHER
+#define METHOD_NEITHER		3
+#endif
 #ifndef FILE_READ_ACCESS
 #define FILE_READ_ACCESS	1
 #endif

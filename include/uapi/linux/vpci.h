@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * /dev/vpci/DDDD:BB:DD.F: the configuration blocks of a PCI function that a
+ * Hyper-V host has passed through to this guest.
+ *
+ * A virtual function's driver exchanges blocks of up to 128 bytes with the driver
+ * of the physical function, in the parent partition. What is in a block, and how
+ * many there are, is between these two. There is a node for each function below a
+ * Hyper-V root bus (driver hv_pci), and for no other.
+ *
+ *	ioctl()	the three requests below; each wants a descriptor that is
+ *		open for reading and writing
+ *	poll()	EPOLLIN while there are invalidated blocks that this open
+ *		file was not told of; EPOLLERR while it cannot hear of them;
+ *		EPOLLHUP | EPOLLERR once the function is gone
+ *
+ * The argument of all three is a struct devioctl_request, which see for what
+ * status each errno goes with. READ and WRITE wait for the host's answer without a
+ * limit, as a read from a disk does, O_NONBLOCK or not; a process that waits can be
+ * killed.
+ */
+#ifndef _UAPI_LINUX_VPCI_H
+#define _UAPI_LINUX_VPCI_H
+
+#include <linux/devioctl.h>
+#include <linux/types.h>
+
+#ifndef FILE_DEVICE_BUS_EXTENDER
+#define FILE_DEVICE_BUS_EXTENDER	0x2a
+#endif
+#ifndef FILE_DEVICE_VPCI
+#define FILE_DEVICE_VPCI		FILE_DEVICE_BUS_EXTENDER
+#endif
+
+/* Bytes in the longest block. */
+#define VPCI_BLOCK_SIZE_MAX		128
+
+/**
+ * struct vpci_read_block_input - which block to read (VPCI_READ_BLOCK_INPUT)
+ * @block_id:        its number (BlockId)
+ * @bytes_requested: 1 to 128, and the length of the output (BytesRequested)
+ */
+struct vpci_read_block_input {
+	__u32 block_id;
+	__u32 bytes_requested;
+};
+
+/**
+ * struct vpci_write_block_input - what to write (VPCI_WRITE_BLOCK_INPUT)
+ * @block_id:    the block's number (BlockId)
+ * @data_length: 1 to 128 (DataLength)
+ *
+ * The data follow at once, @data_length bytes.
+ */
+struct vpci_write_block_input {
+	__u32 block_id;
+	__u32 data_length;
+};
+
+/**
+ * struct vpci_invalidate_block_output - which blocks are no longer what they were
+ *					 (VPCI_INVALIDATE_BLOCK_OUTPUT)
+ * @block_mask: bit N for block N; only the first 64 blocks can be invalidated
+ *		(BlockMask)
+ */
+struct vpci_invalidate_block_output {
+	__aligned_u64 block_mask;
+};
+
+/*
+ * IOCTL_VPCI_INVALIDATE_BLOCK. No input; output: struct
+ * vpci_invalidate_block_output.
+ *
+ * Returns the blocks that the host has invalidated since this open file was last
+ * told, or opened; waits if there are none. A signal ends the wait with EINTR, or
+ * restarts the call where the handler has SA_RESTART.
+ *
+ * The host's word goes to one listener, and a driver of the function comes first:
+ * while one is bound that is not vfio-pci, this fails with EOPNOTSUPP, and so
+ * does a call that waits when one comes. What was invalidated meanwhile, that
+ * driver alone was told.
+ *
+ * Errors, in the order in which they are looked for: EACCES, ENOBUFS (the output is
+ * too small), EFAULT, ENODEV (the function is gone), EOPNOTSUPP, EAGAIN (there are
+ * none, and the descriptor is O_NONBLOCK), EINTR.
+ */
+#define IOCTL_VPCI_INVALIDATE_BLOCK \
+	CTL_CODE(FILE_DEVICE_VPCI, 1, METHOD_NEITHER, \
+		 FILE_READ_ACCESS | FILE_WRITE_ACCESS)
+
+/*
+ * IOCTL_VPCI_READ_BLOCK. Input: struct vpci_read_block_input. Output: the block,
+ * @bytes_requested bytes. The host may have less: @information says how many came,
+ * and the rest of the output is not written.
+ *
+ * Errors, in the order in which they are looked for: EACCES, ENOBUFS (the input is
+ * too small), EFAULT, EINVAL (@bytes_requested is 0 or more than 128), ENOBUFS (the
+ * output is smaller than @bytes_requested), EINVAL (it is larger), EFAULT, ENODEV
+ * (the function is gone), EOPNOTSUPP (this kernel's hv_pci has no backchannel), EIO
+ * (the host refused, or answered with nothing).
+ */
+#define IOCTL_VPCI_READ_BLOCK \
+	CTL_CODE(FILE_DEVICE_VPCI, 2, METHOD_NEITHER, \
+		 FILE_READ_ACCESS | FILE_WRITE_ACCESS)
+
+/*
+ * IOCTL_VPCI_WRITE_BLOCK. Input: struct vpci_write_block_input and the data. No
+ * output, @information is 0.
+ *
+ * Errors, in the order in which they are looked for: EACCES, ENOBUFS (the input is
+ * too small for the structure), EFAULT, EINVAL (@data_length is 0 or more than
+ * 128), ENOBUFS (the input is too small for the data), EFAULT, ENODEV (the function
+ * is gone), EOPNOTSUPP, EIO (the host refused).
+ */
+#define IOCTL_VPCI_WRITE_BLOCK \
+	CTL_CODE(FILE_DEVICE_VPCI, 3, METHOD_NEITHER, \
+		 FILE_READ_ACCESS | FILE_WRITE_ACCESS)
+
+#endif /* _UAPI_LINUX_VPCI_H */
