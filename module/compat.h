@@ -13,11 +13,14 @@
 #error "vmgencounter supports Linux 5.10 and later; this kernel is older"
 #endif
 
+#include <linux/acpi.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mod_devicetable.h>
 #include <linux/notifier.h>
 #include <linux/pagemap.h>
 #include <linux/random.h>
+#include <linux/string.h>
 
 #ifdef CONFIG_X86
 #include <asm/processor.h>
@@ -63,6 +66,34 @@ static inline int unregister_random_vmfork_notifier(struct notifier_block *nb)
 }
 #endif
 
+/* A kernel without ACPI declares no more of a struct acpi_device than its name. */
+#ifdef CONFIG_ACPI
+static inline struct device *compat_acpi_dev(struct acpi_device *adev)
+{
+	return &adev->dev;
+}
+
+static inline bool compat_acpi_has_id(struct acpi_device *adev, const char *id)
+{
+	struct acpi_hardware_id *hwid;
+
+	list_for_each_entry(hwid, &adev->pnp.ids, list)
+		if (!strcmp(hwid->id, id))
+			return true;
+	return false;
+}
+#else
+static inline struct device *compat_acpi_dev(struct acpi_device *adev)
+{
+	return NULL;
+}
+
+static inline bool compat_acpi_has_id(struct acpi_device *adev, const char *id)
+{
+	return false;
+}
+#endif
+
 /* Before 5.18 a match table's ids have 8 characters, but aliases any number. */
 #if ACPI_ID_LEN > 15
 #define COMPAT_ACPI_LONG_ID(id)		{ id },
@@ -80,10 +111,12 @@ static inline int unregister_random_vmfork_notifier(struct notifier_block *nb)
  */
 static inline u64 compat_phys_addr_max(void)
 {
-#ifdef CONFIG_X86
+#if defined(CONFIG_X86)
 	return (1ULL << boot_cpu_data.x86_phys_bits) - 1;
-#else
+#elif defined(MAX_PHYSMEM_BITS)
 	return (1ULL << MAX_PHYSMEM_BITS) - 1;
+#else
+	return PHYS_ADDR_MAX;
 #endif
 }
 

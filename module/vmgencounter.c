@@ -862,7 +862,7 @@ static bool vmgen_intree_bound_acpi(struct device *dev)
 {
 	struct acpi_device *adev = ACPI_COMPANION(dev);
 	struct device *first = bus_find_device_by_acpi_dev(&platform_bus_type, adev);
-	bool bound = vmgen_has_intree_driver(&adev->dev);
+	bool bound = vmgen_has_intree_driver(compat_acpi_dev(adev));
 
 	if (first && first != dev)
 		bound |= vmgen_has_intree_driver(first);
@@ -1091,10 +1091,8 @@ static bool vmgen_has_id(struct device *dev)
 
 	if (!adev)
 		return vmgen_has_dt_node(dev);
-	list_for_each_entry(hwid, &adev->pnp.ids, list)
-		if (!strcmp(hwid->id, VMGEN_CID) || !strcmp(hwid->id, VMGEN_SHORT_CID))
-			return true;
-	return false;
+	return compat_acpi_has_id(adev, VMGEN_CID) ||
+	       compat_acpi_has_id(adev, VMGEN_SHORT_CID);
 }
 
 /*
