@@ -73,6 +73,7 @@ struct vmgen {
 	phys_addr_t addr;
 	const __le64 *buffer;		/* the live ID, low half first */
 	u32 flags;			/* VMGENCOUNTER_* */
+	int irq;			/* of the devicetree's device, or an error */
 	bool gone;			/* set once, when unbound */
 	struct notifier_block vmfork;
 	struct work_struct announce;	/* for a vmfork chain that must not sleep */
@@ -238,9 +239,8 @@ static void vmgen_announce_work(struct work_struct *work)
 
 /*
  * The in-tree driver of a devicetree's device calls the chain in hard interrupt,
- * though the chain's own lock is one that sleeps; it is not contended but while
- * somebody comes or goes. Nothing here sleeps. The change is counted at once, as
- * another one may come before the work is done.
+ * so nothing here sleeps. The change is counted at once, as another one may come
+ * before the work is done.
  */
 static int vmgen_vmfork_atomic(struct notifier_block *nb, unsigned long action,
 			       void *data)
@@ -811,6 +811,15 @@ static bool vmgen_can_mmap(struct device *dev, phys_addr_t addr)
 	return true;
 }
 
+/* A device without an interrupt is deaf; one whose interrupt is yet to come waits. */
+static int vmgen_find_irq(struct device *dev, struct vmgen *vg)
+{
+	struct platform_device *dt = vmgen_dt_device(dev);
+
+	vg->irq = dt ? platform_get_irq_optional(dt, 0) : -ENXIO;
+	return vg->irq == -EPROBE_DEFER ? -EPROBE_DEFER : 0;
+}
+
 static int vmgen_map_buffer(struct device *dev, struct vmgen *vg)
 {
 	const size_t size = sizeof(struct vm_gencounter);
@@ -837,28 +846,44 @@ static int vmgen_map_buffer(struct device *dev, struct vmgen *vg)
 
 /* ---- bind and unbind ---- */
 
+static bool vmgen_is_intree_driver(const struct device_driver *drv)
+{
+	return drv && !strcmp(drv->name, "vmgenid");
+}
+
 static bool vmgen_has_intree_driver(struct device *dev)
 {
 	bool bound;
 
 	device_lock(dev);
-	bound = dev->driver && !strcmp(dev->driver->name, "vmgenid");
+	bound = vmgen_is_intree_driver(dev->driver);
 	device_unlock(dev);
 	return bound;
 }
 
-static bool vmgen_intree_bound_dt(struct device *dev)
+/*
+ * @dev is locked, and its parent cannot be waited for then: device_shutdown() takes
+ * the two in the other order.
+ */
+static int vmgen_intree_bound_dt(struct device *dev)
 {
 	struct device *first = &vmgen_dt_device(dev)->dev;
+	bool bound;
 
-	return first != dev && vmgen_has_intree_driver(first);
+	if (first == dev)
+		return false;
+	if (!device_trylock(first))
+		return -EPROBE_DEFER;
+	bound = vmgen_is_intree_driver(first->driver);
+	device_unlock(first);
+	return bound;
 }
 
 /*
  * The in-tree driver binds the ACPI device itself, or in newer kernels its
  * platform device; then @dev is the one that we added beside that.
  */
-static bool vmgen_intree_bound_acpi(struct device *dev)
+static int vmgen_intree_bound_acpi(struct device *dev)
 {
 	struct acpi_device *adev = ACPI_COMPANION(dev);
 	struct device *first = bus_find_device_by_acpi_dev(&platform_bus_type, adev);
@@ -928,11 +953,27 @@ static int vmgen_publish(struct device *dev, struct vmgen *vg)
 	return devm_add_action_or_reset(dev, vmgen_unpublish, vg);
 }
 
+/*
+ * The chain's lock is one that sleeps, and where the interrupt's hard handler takes
+ * it, nobody may hold it meanwhile. What comes in between comes afterwards.
+ */
+static int vmgen_change_vmfork(struct vmgen *vg, int (*change)(struct notifier_block *))
+{
+	int ret;
+
+	if (vg->irq > 0)
+		disable_irq(vg->irq);
+	ret = change(&vg->vmfork);
+	if (vg->irq > 0)
+		enable_irq(vg->irq);
+	return ret;
+}
+
 static void vmgen_unsubscribe_vmfork(void *data)
 {
 	struct vmgen *vg = data;
 
-	unregister_random_vmfork_notifier(&vg->vmfork);
+	vmgen_change_vmfork(vg, unregister_random_vmfork_notifier);
 	cancel_work_sync(&vg->announce);
 }
 
@@ -942,7 +983,7 @@ static int vmgen_subscribe_vmfork(struct device *dev, struct vmgen *vg)
 
 	vg->vmfork.notifier_call = vmgen_dt_device(dev) ? vmgen_vmfork_atomic :
 							  vmgen_vmfork;
-	ret = register_random_vmfork_notifier(&vg->vmfork);
+	ret = vmgen_change_vmfork(vg, register_random_vmfork_notifier);
 	return ret ?: devm_add_action_or_reset(dev, vmgen_unsubscribe_vmfork, vg);
 }
 
@@ -963,16 +1004,14 @@ static int vmgen_subscribe_acpi(struct device *dev, struct vmgen *vg)
 }
 
 /*
- * Shared, and with a first handler that leaves the line as it is, so that the
- * in-tree driver may still come and want it, too.
+ * Shared, and with a first handler that does not mask the line, so that the in-tree
+ * driver may still come and want it, too.
  */
 static int vmgen_subscribe_irq(struct device *dev, struct vmgen *vg)
 {
-	int irq = platform_get_irq_optional(vmgen_dt_device(dev), 0);
-
-	if (irq < 0)
-		return irq;
-	return devm_request_threaded_irq(dev, irq, vmgen_irq, vmgen_irq_thread,
+	if (vg->irq < 0)
+		return vg->irq;
+	return devm_request_threaded_irq(dev, vg->irq, vmgen_irq, vmgen_irq_thread,
 					 IRQF_SHARED, "vmgencounter", vg);
 }
 
@@ -1012,8 +1051,7 @@ static int vmgen_probe(struct platform_device *pdev)
 {
 	struct device *dev = &pdev->dev;
 	struct vmgen *vg;
-	bool vmfork;
-	int ret;
+	int vmfork, ret;
 
 	if (!ACPI_COMPANION(dev) && !vmgen_dt_device(dev))
 		return -ENODEV;		/* bound by hand to something else */
@@ -1023,11 +1061,13 @@ static int vmgen_probe(struct platform_device *pdev)
 	vg = vmgen_create(dev);
 	if (IS_ERR(vg))
 		return PTR_ERR(vg);
-	ret = vmgen_map_buffer(dev, vg);
+	ret = vmgen_find_irq(dev, vg) ?: vmgen_map_buffer(dev, vg);
 	if (ret)
 		return ret;
 	vmfork = vmgen_dt_device(dev) ? vmgen_intree_bound_dt(dev) :
 					vmgen_intree_bound_acpi(dev);
+	if (vmfork < 0)
+		return vmfork;
 	vg->flags |= VMGENCOUNTER_WAKEUP;
 	if (vmfork || COMPAT_CAN_RESEED)
 		vg->flags |= VMGENCOUNTER_WAKEUP_AFTER_RESEED;
@@ -1087,7 +1127,6 @@ static struct platform_device *vmgen_beside;
 static bool vmgen_has_id(struct device *dev)
 {
 	struct acpi_device *adev = ACPI_COMPANION(dev);
-	struct acpi_hardware_id *hwid;
 
 	if (!adev)
 		return vmgen_has_dt_node(dev);
