@@ -77,7 +77,8 @@ static int vmgt_raise_interrupt(void)
 	ret = irq_set_irqchip_state(vmgt_irq, IRQCHIP_STATE_PENDING, true);
 	while (!ret && pending && irq_has_action(vmgt_irq)) {
 		cond_resched();
-		ret = irq_get_irqchip_state(vmgt_irq, IRQCHIP_STATE_PENDING, &pending);
+		ret = fatal_signal_pending(current) ? -EINTR :
+		      irq_get_irqchip_state(vmgt_irq, IRQCHIP_STATE_PENDING, &pending);
 	}
 	synchronize_irq(vmgt_irq);
 	flush_workqueue(queue);
