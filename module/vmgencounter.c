@@ -59,6 +59,7 @@
 #include <linux/vmgencounter.h>
 
 #include "compat.h"
+#include "devioctl.h"
 
 /* The documented _CID of the device, as ACPICA upper-cases it, and a shorter one. */
 #define VMGEN_CID	"VM_GEN_COUNTER"
@@ -405,54 +406,6 @@ static int vmgen_fasync(int fd, struct file *file, int on)
 
 /* ---- ioctl ---- */
 
-static u32 devioctl_status(int err)
-{
-	switch (err) {
-	case 0:
-		return STATUS_SUCCESS;
-	case -ENOBUFS:
-		return STATUS_BUFFER_TOO_SMALL;
-	case -EINVAL:
-		return STATUS_INVALID_PARAMETER;
-	case -EFAULT:
-		return STATUS_ACCESS_VIOLATION;
-	case -EACCES:
-		return STATUS_ACCESS_DENIED;
-	case -EAGAIN:
-		return STATUS_PENDING;
-	case -ERESTARTSYS:
-		return STATUS_CANCELLED;
-	case -EOPNOTSUPP:
-		return STATUS_NOT_SUPPORTED;
-	case -ENODEV:
-		return STATUS_DEVICE_REMOVED;
-	default:
-		return STATUS_IO_DEVICE_ERROR;
-	}
-}
-
-/* Write the result of a call into its block; returns what the ioctl returns. */
-static int devioctl_complete(struct devioctl_request __user *block,
-			     u32 information, int err)
-{
-	if (put_user(information, &block->information) ||
-	    put_user(devioctl_status(err), &block->status))
-		return err ?: -EFAULT;
-	return err;
-}
-
-/*
- * What can be refused before the wait is refused before the wait: an address
- * that cannot be written would else be told of only when the ID changes. Nothing
- * is written yet, as the output may overlap the input of a restarted call. The
- * first step makes the stack grow, which the second does not.
- */
-static bool vmgen_can_write(void __user *addr, size_t size)
-{
-	fault_in_readable(addr, size);
-	return !fault_in_safe_writeable(addr, size);
-}
-
 static int vmgen_check_request(struct file *file,
 			       const struct devioctl_request *req,
 			       struct vm_gencounter *known)
@@ -468,7 +421,7 @@ static int vmgen_check_request(struct file *file,
 	if (req->in_size &&
 	    copy_from_user(known, u64_to_user_ptr(req->in_buffer), sizeof(*known)))
 		return -EFAULT;
-	if (!vmgen_can_write(u64_to_user_ptr(req->out_buffer), sizeof(*known)))
+	if (!devioctl_can_write(u64_to_user_ptr(req->out_buffer), sizeof(*known)))
 		return -EFAULT;
 	return 0;
 }
@@ -504,7 +457,7 @@ static long vmgen_ioctl_read(struct file *file,
 	int ret;
 
 	if (copy_from_user(&req, block, sizeof(req)) ||
-	    !vmgen_can_write(block, sizeof(*block)))
+	    !devioctl_can_write(block, sizeof(*block)))
 		return -EFAULT;
 	ret = vmgen_get_requested(file, &req, &id, &changes);
 	if (!ret && copy_to_user(u64_to_user_ptr(req.out_buffer), &id, sizeof(id)))

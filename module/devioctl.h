@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What all devices do with the request block of <linux/devioctl.h>.
+ */
+#ifndef _VMGENCOUNTER_DEVIOCTL_H
+#define _VMGENCOUNTER_DEVIOCTL_H
+
+#include <linux/errno.h>
+#include <linux/pagemap.h>
+#include <linux/types.h>
+#include <linux/uaccess.h>
+
+#include <linux/devioctl.h>
+
+#include "compat.h"
+
+/**
+ * devioctl_status() - the dictionary of <linux/devioctl.h>
+ * @err: 0 or a negative errno
+ *
+ * Return: the NTSTATUS that goes with it.
+ */
+static inline u32 devioctl_status(int err)
+{
+	switch (err) {
+	case 0:
+		return STATUS_SUCCESS;
+	case -ENOBUFS:
+		return STATUS_BUFFER_TOO_SMALL;
+	case -EINVAL:
+		return STATUS_INVALID_PARAMETER;
+	case -EFAULT:
+		return STATUS_ACCESS_VIOLATION;
+	case -EACCES:
+		return STATUS_ACCESS_DENIED;
+	case -EAGAIN:
+		return STATUS_PENDING;
+	case -EINTR:
+	case -ERESTARTSYS:
+		return STATUS_CANCELLED;
+	case -EOPNOTSUPP:
+		return STATUS_NOT_SUPPORTED;
+	case -ENODEV:
+		return STATUS_DEVICE_REMOVED;
+	default:
+		return STATUS_IO_DEVICE_ERROR;
+	}
+}
+
+/**
+ * devioctl_complete() - write the result of a call into its block
+ * @block: the caller's block
+ * @information: bytes written to the output, 0 if the call failed
+ * @err: 0 or a negative errno
+ *
+ * Return: what the ioctl returns, which is @err if that is not 0.
+ */
+static inline int devioctl_complete(struct devioctl_request __user *block,
+				    u32 information, int err)
+{
+	if (put_user(information, &block->information) ||
+	    put_user(devioctl_status(err), &block->status))
+		return err ?: -EFAULT;
+	return err;
+}
+
+/**
+ * devioctl_can_write() - can the caller's memory be written?
+ * @addr: where it begins
+ * @size: its length in bytes
+ *
+ * What can be refused before a wait is refused before the wait: an address that
+ * cannot be written would else be told of only when the wait is over. Nothing is
+ * written yet, as the output may overlap the input of a restarted call. The
+ * first step makes the stack grow, which the second does not.
+ *
+ * Return: true if it can.
+ */
+static inline bool devioctl_can_write(void __user *addr, size_t size)
+{
+	fault_in_readable(addr, size);
+	return !fault_in_safe_writeable(addr, size);
+}
+
+#endif /* _VMGENCOUNTER_DEVIOCTL_H */
