@@ -94,6 +94,12 @@ static inline bool compat_acpi_has_id(struct acpi_device *adev, const char *id)
 }
 #endif
 
+#ifdef COMPAT_HAS_CONST_DEVNODE	/* since 6.2 */
+#define COMPAT_DEVNODE_CONST	const
+#else
+#define COMPAT_DEVNODE_CONST
+#endif
+
 /* Before 5.18 a match table's ids have 8 characters, but aliases any number. */
 #if ACPI_ID_LEN > 15
 #define COMPAT_ACPI_LONG_ID(id)		{ id },

@@ -1,0 +1,936 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vpci_block - configuration blocks of passed-through PCI functions, for user space
+ *
+ * hv_pci has a backchannel for the drivers of virtual functions: it reads and
+ * writes blocks of the physical function's driver, in the Hyper-V host, and is told
+ * when the host has invalidated some. /dev/vpci/DDDD:BB:DD.F gives it to programs.
+ *
+ * hv_pci waits for the host's answer without a bound, and takes any function for
+ * one of its own. So a request runs on a workqueue with a buffer of its own and is
+ * left alone there if its caller is killed, and only functions of hv_pci get a node.
+ *
+ * Lifetime: struct vpci_function has a reference from the presence of its PCI
+ * device, one from each open file and one from each request that hv_pci may still
+ * be busy with. A request has one from its caller and one from the worker, and
+ * pins the module, the PCI device, and the VMBus device that hv_pci looks at while
+ * it waits; a file pins neither device. Removal marks the function gone, wakes
+ * everybody, and waits neither for user space nor for the host.
+ *
+ * Invalidations: hv_pci has one slot per function for who wants to hear of them. A
+ * driver of the function fills it unasked and takes it to be its own, so we have it
+ * only while a file is open and no such driver is bound or about to be. What the
+ * slot remembers of us is a number, never a pointer: hv_pci may call with what it
+ * read before we gave the slot back.
+ *
+ * Locks, outermost first:
+ *   device_lock() of the function, pci_lock_rescan_remove(): the PCI core's
+ *   vpci_mutex    functions and files come and go, and hv_pci's slots with them
+ *   vpci_lock     all state that is looked at elsewhere; taken in interrupts
+ */
+
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/hyperv.h>
+#include <linux/idr.h>
+#include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/pci.h>
+#include <linux/poll.h>
+#include <linux/refcount.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include <linux/devioctl.h>
+#include <linux/vpci.h>
+
+#include "compat.h"
+#include "devioctl.h"
+
+#define VPCI_MINORS		65536
+
+/* Requests of one function that hv_pci is busy with; more of them wait. */
+#define VPCI_IN_FLIGHT_MAX	8
+
+/*
+ * hv_pci logs every request that the host fails. After so many of one function, its
+ * next request waits for the end of the period.
+ */
+#define VPCI_FAILURES_MAX	10
+#define VPCI_FAILURES_PERIOD	(5 * HZ)
+
+/*
+ * hv_pci frees its bus after the removal, and looks at it when a request begins and
+ * when its answer is there, but not while it waits. So this is not to wait for
+ * the host, but for a worker that is just doing the one or the other.
+ */
+#define VPCI_REMOVAL_WAIT	HZ
+
+struct vpci_function {
+	struct device dev;
+	struct cdev cdev;
+	unsigned long id;		/* what hv_pci knows us by; never used again */
+	struct pci_dev *pdev;		/* only while not @gone */
+	struct device *hdev;		/* the VMBus device; only while not @gone */
+	struct list_head node;		/* vpci_mutex and vpci_lock: vpci_functions */
+	struct list_head files;		/* vpci_mutex and vpci_lock: struct vpci_file */
+	bool has_driver;		/* vpci_mutex: one that the slot belongs to */
+
+	/* vpci_lock: */
+	bool gone;			/* set once, with vpci_mutex, too */
+	bool hears;			/* hv_pci's slot is ours; with vpci_mutex, too */
+	unsigned int in_flight;		/* requests that have a worker */
+	unsigned int calling;		/* those of them that are in hv_pci */
+	unsigned int failures;		/* in this period */
+	unsigned long failures_end;	/* jiffies when the period ends */
+
+	wait_queue_head_t requests;	/* for one of the above to change */
+	wait_queue_head_t news;		/* for vpci_file.invalid, @gone and @hears */
+};
+
+struct vpci_file {
+	struct vpci_function *fn;
+	struct list_head node;		/* vpci_mutex and vpci_lock: vpci_function.files */
+	u64 invalid;			/* vpci_lock: blocks it was not told of */
+};
+
+struct vpci_request {
+	refcount_t refs;
+	struct work_struct work;
+	struct vpci_function *fn;
+	struct pci_dev *pdev;		/* this and @hdev from vpci_start() on */
+	struct device *hdev;
+	bool write;
+	u32 block_id;
+	u32 length;			/* 1 to VPCI_BLOCK_SIZE_MAX */
+
+	/* The worker's until @done, which is under vpci_lock: */
+	bool done;
+	int result;
+	u32 returned;			/* bytes of @data, if read */
+	u8 data[VPCI_BLOCK_SIZE_MAX];
+};
+
+static DEFINE_MUTEX(vpci_mutex);
+static DEFINE_SPINLOCK(vpci_lock);
+static LIST_HEAD(vpci_functions);	/* those present */
+static unsigned long vpci_last_id;	/* vpci_mutex */
+static bool vpci_closing;		/* vpci_mutex: no new functions */
+static DEFINE_IDA(vpci_minors);
+static dev_t vpci_devt;
+static struct workqueue_struct *vpci_wq;
+
+/* ---- requests: the worker's side ---- */
+
+static struct vpci_request *vpci_new_request(struct vpci_function *fn)
+{
+	struct vpci_request *rq = kzalloc(sizeof(*rq), GFP_KERNEL_ACCOUNT);
+
+	if (rq) {
+		refcount_set(&rq->refs, 1);
+		rq->fn = fn;
+	}
+	return rq;
+}
+
+static void vpci_put_request(struct vpci_request *rq)
+{
+	if (refcount_dec_and_test(&rq->refs))
+		kfree(rq);
+}
+
+/* Neither the host nor hv_pci is believed more than it has to be. */
+static int vpci_ask_host(struct vpci_request *rq)
+{
+	unsigned int returned = 0;
+	int ret;
+
+	if (rq->write) {
+		ret = hyperv_write_cfg_blk(rq->pdev, rq->data, rq->length, rq->block_id);
+	} else {
+		ret = hyperv_read_cfg_blk(rq->pdev, rq->data, rq->length, rq->block_id,
+					  &returned);
+		rq->returned = min(returned, rq->length);
+		if (!ret && !returned)
+			ret = -EIO;
+	}
+	if (ret && ret != -EOPNOTSUPP && ret != -ENODEV)
+		ret = -EIO;
+	return ret;
+}
+
+/* False once the function is gone; until it is true, removal waits for us. */
+static bool vpci_begin_call(struct vpci_function *fn)
+{
+	bool present;
+
+	spin_lock_irq(&vpci_lock);
+	present = !fn->gone;
+	if (present)
+		fn->calling++;
+	spin_unlock_irq(&vpci_lock);
+	return present;
+}
+
+static void vpci_end_call(struct vpci_function *fn)
+{
+	spin_lock_irq(&vpci_lock);
+	fn->calling--;
+	spin_unlock_irq(&vpci_lock);
+}
+
+static void vpci_count_failure(struct vpci_function *fn)
+{
+	if (!fn->failures++)
+		fn->failures_end = jiffies + VPCI_FAILURES_PERIOD;
+}
+
+static void vpci_finish(struct vpci_request *rq, int result)
+{
+	struct vpci_function *fn = rq->fn;
+
+	spin_lock_irq(&vpci_lock);
+	if (result == -EIO)
+		vpci_count_failure(fn);
+	fn->in_flight--;
+	rq->result = result;
+	rq->done = true;
+	spin_unlock_irq(&vpci_lock);
+	wake_up_all(&fn->requests);
+}
+
+/*
+ * Puts what vpci_start() took. The module may then be on its way out; its exit
+ * waits for the workqueue, so that we can return.
+ */
+static void vpci_work(struct work_struct *work)
+{
+	struct vpci_request *rq = container_of(work, struct vpci_request, work);
+	struct vpci_function *fn = rq->fn;
+	int result = -ENODEV;
+
+	if (vpci_begin_call(fn)) {
+		result = vpci_ask_host(rq);
+		vpci_end_call(fn);
+	}
+	vpci_finish(rq, result);
+	pci_dev_put(rq->pdev);
+	put_device(rq->hdev);
+	vpci_put_request(rq);
+	put_device(&fn->dev);
+	module_put(THIS_MODULE);
+}
+
+/* ---- requests: the caller's side ---- */
+
+/* How long to wait before the host is asked again; 0 is not at all. */
+static long vpci_pause(struct vpci_function *fn)
+{
+	unsigned long now = jiffies;
+
+	if (fn->failures && time_after_eq(now, fn->failures_end))
+		fn->failures = 0;
+	/* Those in flight may fail yet. */
+	if (fn->failures + fn->in_flight < VPCI_FAILURES_MAX)
+		return 0;
+	return fn->failures_end - now;
+}
+
+/* 0: the request is the worker's, too. Else an errno, or how long to wait at most. */
+static long vpci_start(struct vpci_request *rq)
+{
+	struct vpci_function *fn = rq->fn;
+	long ret = -ENODEV;
+
+	spin_lock_irq(&vpci_lock);
+	if (fn->gone)
+		goto out;
+	ret = MAX_SCHEDULE_TIMEOUT;
+	if (fn->in_flight == VPCI_IN_FLIGHT_MAX)
+		goto out;
+	ret = vpci_pause(fn);
+	if (ret)
+		goto out;
+	fn->in_flight++;
+	get_device(&fn->dev);
+	rq->pdev = pci_dev_get(fn->pdev);
+	rq->hdev = get_device(fn->hdev);
+	refcount_inc(&rq->refs);
+	__module_get(THIS_MODULE);
+	INIT_WORK(&rq->work, vpci_work);
+	queue_work(vpci_wq, &rq->work);
+out:
+	spin_unlock_irq(&vpci_lock);
+	return ret;
+}
+
+/* By hand, as how long to wait changes with what we are woken for. */
+static int vpci_start_killable(struct vpci_request *rq)
+{
+	DEFINE_WAIT(wait);
+	long ret;
+
+	for (;;) {
+		prepare_to_wait(&rq->fn->requests, &wait, TASK_KILLABLE);
+		ret = vpci_start(rq);
+		if (ret <= 0)
+			break;
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		schedule_timeout(ret);
+	}
+	finish_wait(&rq->fn->requests, &wait);
+	return ret;
+}
+
+/* -EINPROGRESS while the worker may still write to the request. */
+static int vpci_result(struct vpci_request *rq)
+{
+	int ret = -EINPROGRESS;
+
+	spin_lock_irq(&vpci_lock);
+	if (rq->done)
+		ret = rq->result;
+	else if (rq->fn->gone)
+		ret = -ENODEV;
+	spin_unlock_irq(&vpci_lock);
+	return ret;
+}
+
+static int vpci_exchange(struct vpci_request *rq)
+{
+	int result, ret;
+
+	ret = vpci_start_killable(rq);
+	if (ret)
+		return ret;
+	ret = wait_event_killable(rq->fn->requests,
+				  (result = vpci_result(rq)) != -EINPROGRESS);
+	return ret ? -EINTR : result;
+}
+
+/* ---- invalidated blocks ---- */
+
+/* In hv_pci's tasklet or with interrupts off, for anything that the slot ever held. */
+static void vpci_invalidated(void *context, u64 block_mask)
+{
+	struct vpci_function *fn;
+	struct vpci_file *f;
+	unsigned long flags;
+
+	spin_lock_irqsave(&vpci_lock, flags);
+	list_for_each_entry(fn, &vpci_functions, node) {
+		if (fn->id != (unsigned long)context || !fn->hears)
+			continue;
+		list_for_each_entry(f, &fn->files, node)
+			f->invalid |= block_mask;
+		wake_up_interruptible_all(&fn->news);
+	}
+	spin_unlock_irqrestore(&vpci_lock, flags);
+}
+
+static void vpci_set_hears(struct vpci_function *fn, bool hears)
+{
+	spin_lock_irq(&vpci_lock);
+	fn->hears = hears;
+	spin_unlock_irq(&vpci_lock);
+}
+
+/*
+ * Take hv_pci's slot or give it back, whichever is due. With vpci_mutex, after any
+ * change to what it depends on.
+ */
+static void vpci_update_slot(struct vpci_function *fn)
+{
+	bool wanted = !fn->gone && !fn->has_driver && !list_empty(&fn->files);
+
+	if (wanted == fn->hears)
+		return;
+	if (wanted) {
+		/* before hv_pci calls */
+		vpci_set_hears(fn, true);
+		if (hyperv_reg_block_invalidate(fn->pdev, (void *)fn->id, vpci_invalidated))
+			vpci_set_hears(fn, false);
+	} else {
+		hyperv_reg_block_invalidate(fn->pdev, NULL, NULL);
+		vpci_set_hears(fn, false);
+	}
+	wake_up_interruptible_all(&fn->news);
+}
+
+static int vpci_look(struct vpci_file *f, u64 *mask)
+{
+	int ret = 0;
+
+	spin_lock_irq(&vpci_lock);
+	*mask = f->invalid;
+	if (f->fn->gone)
+		ret = -ENODEV;
+	else if (!f->fn->hears)
+		ret = -EOPNOTSUPP;
+	else if (!*mask)
+		ret = -EAGAIN;
+	spin_unlock_irq(&vpci_lock);
+	return ret;
+}
+
+static int vpci_await(struct vpci_file *f, bool nonblock, u64 *mask)
+{
+	int result = vpci_look(f, mask);
+	int ret;
+
+	if (result != -EAGAIN || nonblock)
+		return result;
+	ret = wait_event_interruptible(f->fn->news,
+				       (result = vpci_look(f, mask)) != -EAGAIN);
+	return ret ?: result;
+}
+
+/*
+ * The caller has got @mask, and will only now read the blocks. False if those who
+ * share the open file were told of all of them meanwhile.
+ */
+static bool vpci_mark_told(struct vpci_file *f, u64 mask)
+{
+	bool news;
+
+	spin_lock_irq(&vpci_lock);
+	news = f->invalid & mask;
+	f->invalid &= ~mask;
+	spin_unlock_irq(&vpci_lock);
+	return news;
+}
+
+/* Changes nothing: epoll calls it whenever it likes. */
+static __poll_t vpci_poll(struct file *file, poll_table *wait)
+{
+	struct vpci_file *f = file->private_data;
+	__poll_t ready = 0;
+
+	poll_wait(file, &f->fn->news, wait);
+	spin_lock_irq(&vpci_lock);
+	if (f->fn->gone)
+		ready = EPOLLHUP | EPOLLERR;
+	else if (!f->fn->hears)
+		ready = EPOLLERR;
+	if (f->invalid && !f->fn->gone)
+		ready |= EPOLLIN | EPOLLRDNORM;
+	spin_unlock_irq(&vpci_lock);
+	return ready;
+}
+
+/* ---- ioctl ---- */
+
+static bool vpci_may_call(struct file *file)
+{
+	const fmode_t both = FMODE_READ | FMODE_WRITE;
+
+	return (file->f_mode & both) == both;
+}
+
+static int vpci_check_invalidate(struct file *file, const struct devioctl_request *req)
+{
+	const size_t size = sizeof(struct vpci_invalidate_block_output);
+
+	if (!vpci_may_call(file))
+		return -EACCES;
+	if (req->out_size < size)
+		return -ENOBUFS;
+	if (!devioctl_can_write(u64_to_user_ptr(req->out_buffer), size))
+		return -EFAULT;
+	return 0;
+}
+
+/* Copied out before they are marked, so that a bad address loses nothing. */
+static int vpci_ioctl_invalidate(struct file *file, const struct devioctl_request *req,
+				 struct devioctl_request __user *block)
+{
+	struct vpci_invalidate_block_output out = {};
+	struct vpci_file *f = file->private_data;
+	u64 mask;
+	int ret;
+
+	ret = vpci_check_invalidate(file, req);
+	if (ret)
+		return devioctl_complete(block, 0, ret);
+	for (;;) {
+		ret = vpci_await(f, file->f_flags & O_NONBLOCK, &mask);
+		out.block_mask = mask;
+		if (!ret && copy_to_user(u64_to_user_ptr(req->out_buffer), &out, sizeof(out)))
+			ret = -EFAULT;
+		ret = devioctl_complete(block, ret ? 0 : sizeof(out), ret);
+		if (ret || vpci_mark_told(f, mask))
+			return ret;
+	}
+}
+
+static int vpci_get_read(struct file *file, const struct devioctl_request *req,
+			 struct vpci_request *rq)
+{
+	struct vpci_read_block_input in;
+
+	if (!vpci_may_call(file))
+		return -EACCES;
+	if (req->in_size < sizeof(in))
+		return -ENOBUFS;
+	if (copy_from_user(&in, u64_to_user_ptr(req->in_buffer), sizeof(in)))
+		return -EFAULT;
+	if (!in.bytes_requested || in.bytes_requested > VPCI_BLOCK_SIZE_MAX)
+		return -EINVAL;
+	if (req->out_size < in.bytes_requested)
+		return -ENOBUFS;
+	if (req->out_size > in.bytes_requested)
+		return -EINVAL;
+	if (!devioctl_can_write(u64_to_user_ptr(req->out_buffer), in.bytes_requested))
+		return -EFAULT;
+	rq->block_id = in.block_id;
+	rq->length = in.bytes_requested;
+	return 0;
+}
+
+static int vpci_ioctl_read(struct file *file, const struct devioctl_request *req,
+			   struct devioctl_request __user *block)
+{
+	struct vpci_file *f = file->private_data;
+	struct vpci_request *rq = vpci_new_request(f->fn);
+	u32 information = 0;
+	int ret;
+
+	if (!rq)
+		return devioctl_complete(block, 0, -ENOMEM);
+	ret = vpci_get_read(file, req, rq);
+	if (!ret)
+		ret = vpci_exchange(rq);
+	if (!ret && copy_to_user(u64_to_user_ptr(req->out_buffer), rq->data, rq->returned))
+		ret = -EFAULT;
+	if (!ret)
+		information = rq->returned;
+	vpci_put_request(rq);
+	return devioctl_complete(block, information, ret);
+}
+
+static int vpci_get_write(struct file *file, const struct devioctl_request *req,
+			  struct vpci_request *rq)
+{
+	struct vpci_write_block_input in;
+
+	if (!vpci_may_call(file))
+		return -EACCES;
+	if (req->in_size < sizeof(in))
+		return -ENOBUFS;
+	if (copy_from_user(&in, u64_to_user_ptr(req->in_buffer), sizeof(in)))
+		return -EFAULT;
+	if (!in.data_length || in.data_length > VPCI_BLOCK_SIZE_MAX)
+		return -EINVAL;
+	if (req->in_size - sizeof(in) < in.data_length)
+		return -ENOBUFS;
+	if (copy_from_user(rq->data, u64_to_user_ptr(req->in_buffer + sizeof(in)),
+			   in.data_length))
+		return -EFAULT;
+	rq->write = true;
+	rq->block_id = in.block_id;
+	rq->length = in.data_length;
+	return 0;
+}
+
+static int vpci_ioctl_write(struct file *file, const struct devioctl_request *req,
+			    struct devioctl_request __user *block)
+{
+	struct vpci_file *f = file->private_data;
+	struct vpci_request *rq = vpci_new_request(f->fn);
+	int ret;
+
+	if (!rq)
+		return devioctl_complete(block, 0, -ENOMEM);
+	ret = vpci_get_write(file, req, rq);
+	if (!ret)
+		ret = vpci_exchange(rq);
+	vpci_put_request(rq);
+	return devioctl_complete(block, 0, ret);
+}
+
+static long vpci_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct devioctl_request __user *block = (void __user *)arg;
+	int (*handler)(struct file *file, const struct devioctl_request *req,
+		       struct devioctl_request __user *block);
+	struct devioctl_request req;
+
+	switch (cmd) {
+	case IOCTL_VPCI_INVALIDATE_BLOCK:
+		handler = vpci_ioctl_invalidate;
+		break;
+	case IOCTL_VPCI_READ_BLOCK:
+		handler = vpci_ioctl_read;
+		break;
+	case IOCTL_VPCI_WRITE_BLOCK:
+		handler = vpci_ioctl_write;
+		break;
+	default:
+		return -ENOTTY;
+	}
+	/* A host's answer, or a write's success, must not be lost by a bad address. */
+	if (copy_from_user(&req, block, sizeof(req)) ||
+	    !devioctl_can_write(block, sizeof(*block)))
+		return -EFAULT;
+	return handler(file, &req, block);
+}
+
+/* ---- open and close ---- */
+
+static int vpci_add_file(struct vpci_function *fn, struct vpci_file *f)
+{
+	int ret = -ENODEV;
+
+	mutex_lock(&vpci_mutex);
+	if (!fn->gone) {
+		ret = 0;
+		get_device(&fn->dev);
+		spin_lock_irq(&vpci_lock);
+		list_add(&f->node, &fn->files);
+		spin_unlock_irq(&vpci_lock);
+		vpci_update_slot(fn);
+	}
+	mutex_unlock(&vpci_mutex);
+	return ret;
+}
+
+static int vpci_open(struct inode *inode, struct file *file)
+{
+	struct vpci_function *fn = container_of(inode->i_cdev, struct vpci_function, cdev);
+	struct vpci_file *f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!f)
+		return -ENOMEM;
+	f->fn = fn;
+	ret = vpci_add_file(fn, f);
+	if (ret) {
+		kfree(f);
+		return ret;
+	}
+	file->private_data = f;
+	return nonseekable_open(inode, file);
+}
+
+static int vpci_close(struct inode *inode, struct file *file)
+{
+	struct vpci_file *f = file->private_data;
+	struct vpci_function *fn = f->fn;
+
+	mutex_lock(&vpci_mutex);
+	spin_lock_irq(&vpci_lock);
+	list_del(&f->node);
+	spin_unlock_irq(&vpci_lock);
+	vpci_update_slot(fn);
+	mutex_unlock(&vpci_mutex);
+	kfree(f);
+	put_device(&fn->dev);
+	return 0;
+}
+
+static const struct file_operations vpci_fops = {
+	.owner		= THIS_MODULE,
+	.open		= vpci_open,
+	.release	= vpci_close,
+	.poll		= vpci_poll,
+	.unlocked_ioctl	= vpci_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
+
+/* ---- functions come and go ---- */
+
+static char *vpci_devnode(COMPAT_DEVNODE_CONST struct device *dev, umode_t *mode)
+{
+	if (mode)
+		*mode = 0600;
+	return kasprintf(GFP_KERNEL, "vpci/%s", dev_name(dev));
+}
+
+static struct class vpci_class = {
+	.name		= "vpci",
+	.devnode	= vpci_devnode,
+};
+
+static void vpci_release(struct device *dev)
+{
+	ida_free(&vpci_minors, MINOR(dev->devt) - MINOR(vpci_devt));
+	kfree(container_of(dev, struct vpci_function, dev));
+}
+
+/*
+ * Of hv_pci, and no other: it finds its state at fixed distances from what these
+ * pointers point to. It is bound to the VMBus device for as long as there is a bus.
+ */
+static bool vpci_is_of_hv_pci(struct pci_dev *pdev)
+{
+	struct device *hdev;
+
+	if (!pci_is_root_bus(pdev->bus) || !pdev->bus->bridge)
+		return false;
+	hdev = pdev->bus->bridge->parent;
+	return hdev && hdev->bus && !strcmp(hdev->bus->name, "vmbus") &&
+	       hdev->driver && !strcmp(hdev->driver->name, "hv_pci");
+}
+
+/* vfio-pci knows nothing of the slot, and leaves it to the programs that use it. */
+static bool vpci_has_driver(struct device *dev)
+{
+	return dev->driver && strcmp(dev->driver->name, "vfio-pci");
+}
+
+/* With vpci_mutex. */
+static struct vpci_function *vpci_find(struct pci_dev *pdev)
+{
+	struct vpci_function *fn;
+
+	list_for_each_entry(fn, &vpci_functions, node)
+		if (fn->pdev == pdev)
+			return fn;
+	return NULL;
+}
+
+static struct vpci_function *vpci_create(struct pci_dev *pdev)
+{
+	struct vpci_function *fn = kzalloc(sizeof(*fn), GFP_KERNEL);
+	int minor;
+
+	if (!fn)
+		return NULL;
+	minor = ida_alloc_max(&vpci_minors, VPCI_MINORS - 1, GFP_KERNEL);
+	if (minor < 0) {
+		kfree(fn);
+		return NULL;
+	}
+	fn->id = ++vpci_last_id;
+	fn->pdev = pdev;
+	fn->hdev = pdev->bus->bridge->parent;
+	fn->has_driver = vpci_has_driver(&pdev->dev);
+	INIT_LIST_HEAD(&fn->files);
+	init_waitqueue_head(&fn->requests);
+	init_waitqueue_head(&fn->news);
+	device_initialize(&fn->dev);
+	fn->dev.class = &vpci_class;
+	fn->dev.parent = &pdev->dev;
+	fn->dev.release = vpci_release;
+	fn->dev.devt = MKDEV(MAJOR(vpci_devt), MINOR(vpci_devt) + minor);
+	cdev_init(&fn->cdev, &vpci_fops);
+	fn->cdev.owner = THIS_MODULE;
+	return fn;
+}
+
+static int vpci_publish(struct vpci_function *fn)
+{
+	int ret = dev_set_name(&fn->dev, "%s", pci_name(fn->pdev));
+
+	ret = ret ?: cdev_device_add(&fn->cdev, &fn->dev);
+	if (ret)
+		return ret;
+	pci_dev_get(fn->pdev);
+	get_device(fn->hdev);
+	spin_lock_irq(&vpci_lock);
+	list_add(&fn->node, &vpci_functions);
+	spin_unlock_irq(&vpci_lock);
+	return 0;
+}
+
+/* Whoever opens the node at once waits for vpci_mutex. */
+static void vpci_add(struct pci_dev *pdev)
+{
+	struct vpci_function *fn;
+	int ret = -ENOMEM;
+
+	if (!vpci_is_of_hv_pci(pdev))
+		return;
+	mutex_lock(&vpci_mutex);
+	if (vpci_closing || vpci_find(pdev))
+		goto out;
+	fn = vpci_create(pdev);
+	if (fn) {
+		ret = vpci_publish(fn);
+		if (ret)
+			put_device(&fn->dev);
+	}
+	if (ret)
+		dev_err(&pdev->dev, "no /dev/vpci/%s: error %d\n", pci_name(pdev), ret);
+out:
+	mutex_unlock(&vpci_mutex);
+}
+
+/* Out of everybody's reach, and out of hv_pci's slot. */
+static struct vpci_function *vpci_unlink(struct pci_dev *pdev)
+{
+	struct vpci_function *fn;
+
+	mutex_lock(&vpci_mutex);
+	fn = vpci_find(pdev);
+	if (fn) {
+		spin_lock_irq(&vpci_lock);
+		list_del(&fn->node);
+		fn->gone = true;
+		spin_unlock_irq(&vpci_lock);
+		vpci_update_slot(fn);
+	}
+	mutex_unlock(&vpci_mutex);
+	return fn;
+}
+
+static void vpci_remove(struct pci_dev *pdev)
+{
+	struct vpci_function *fn = vpci_unlink(pdev);
+
+	if (!fn)
+		return;
+	wake_up_all(&fn->requests);
+	wake_up_all(&fn->news);
+	cdev_device_del(&fn->cdev, &fn->dev);
+	wait_event_timeout(fn->requests, !READ_ONCE(fn->calling), VPCI_REMOVAL_WAIT);
+	pci_dev_put(fn->pdev);
+	put_device(fn->hdev);
+	put_device(&fn->dev);
+}
+
+static void vpci_set_driver(struct pci_dev *pdev, bool has_driver)
+{
+	struct vpci_function *fn;
+
+	mutex_lock(&vpci_mutex);
+	fn = vpci_find(pdev);
+	if (fn) {
+		fn->has_driver = has_driver;
+		vpci_update_slot(fn);
+	}
+	mutex_unlock(&vpci_mutex);
+}
+
+/*
+ * A driver is told of before its probe() runs, and with dev->driver set. It is gone
+ * when its remove() has run, or probe() has failed.
+ */
+static int vpci_bus_event(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct device *dev = data;
+	struct pci_dev *pdev = to_pci_dev(dev);
+
+	switch (event) {
+	case BUS_NOTIFY_ADD_DEVICE:
+		vpci_add(pdev);
+		break;
+	case BUS_NOTIFY_DEL_DEVICE:
+		vpci_remove(pdev);
+		break;
+	case BUS_NOTIFY_BIND_DRIVER:
+		vpci_set_driver(pdev, vpci_has_driver(dev));
+		break;
+	case BUS_NOTIFY_UNBOUND_DRIVER:
+	case BUS_NOTIFY_DRIVER_NOT_BOUND:
+		vpci_set_driver(pdev, false);
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block vpci_bus_nb = {
+	.notifier_call = vpci_bus_event,
+};
+
+/*
+ * For those that were there before the notifier. A driver may be on its way in or
+ * out meanwhile; with its lock held, the device tells whether it has one.
+ */
+static void vpci_add_present(void)
+{
+	struct pci_dev *pdev = NULL;
+
+	pci_lock_rescan_remove();
+	for_each_pci_dev(pdev) {
+		if (!vpci_is_of_hv_pci(pdev))
+			continue;
+		device_lock(&pdev->dev);
+		vpci_add(pdev);
+		device_unlock(&pdev->dev);
+	}
+	pci_unlock_rescan_remove();
+}
+
+/* No removal is under way then, which would leave us the child of what is gone. */
+static void vpci_remove_all(void)
+{
+	struct vpci_function *fn;
+
+	pci_lock_rescan_remove();
+	mutex_lock(&vpci_mutex);
+	vpci_closing = true;
+	mutex_unlock(&vpci_mutex);
+	while ((fn = list_first_entry_or_null(&vpci_functions, struct vpci_function, node)))
+		vpci_remove(fn->pdev);
+	pci_unlock_rescan_remove();
+}
+
+static int __init vpci_init(void)
+{
+	int ret;
+
+	ret = alloc_chrdev_region(&vpci_devt, 0, VPCI_MINORS, "vpci");
+	if (ret)
+		return ret;
+	ret = class_register(&vpci_class);
+	if (ret)
+		goto err_region;
+	/* As many as there can be: one that the host never answers is never done. */
+	vpci_wq = alloc_workqueue("vpci_block", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	if (!vpci_wq) {
+		ret = -ENOMEM;
+		goto err_class;
+	}
+	ret = bus_register_notifier(&pci_bus_type, &vpci_bus_nb);
+	if (ret)
+		goto err_wq;
+	vpci_add_present();
+	return 0;
+
+err_wq:
+	destroy_workqueue(vpci_wq);
+err_class:
+	class_unregister(&vpci_class);
+err_region:
+	unregister_chrdev_region(vpci_devt, VPCI_MINORS);
+	return ret;
+}
+
+static void __exit vpci_exit(void)
+{
+	vpci_remove_all();
+	bus_unregister_notifier(&pci_bus_type, &vpci_bus_nb);
+	destroy_workqueue(vpci_wq);
+	class_unregister(&vpci_class);
+	unregister_chrdev_region(vpci_devt, VPCI_MINORS);
+	synchronize_rcu(); /* hv_pci's tasklet may still be in vpci_invalidated() */
+	ida_destroy(&vpci_minors);
+}
+
+module_init(vpci_init);
+module_exit(vpci_exit);
+
+/* So that it is loaded with the first passed-through function. Nothing is bound. */
+static const struct hv_vmbus_device_id vpci_vmbus_ids[] = {
+	{ HV_PCIE_GUID, },
+	{ }
+};
+MODULE_DEVICE_TABLE(vmbus, vpci_vmbus_ids);
+
+MODULE_DESCRIPTION("Configuration blocks of Hyper-V PCI functions for user space (/dev/vpci/*)");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(VMGENCOUNTER_VERSION);
