@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# vmgencounter.ko, its installation and its tests. `make help` shows the lines that begin
+# The modules, their installation and their tests. `make help` shows the lines that begin
 # with "#:"; targets that begin with "_" are for use in here. The kernel's build system reads Kbuild instead of this file.
 
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
@@ -33,8 +33,10 @@ RELEASES ?= $(GUESTS)
 TESTS ?=
 #:
 #: Targets:
-#:   all             build/KVER/vmgencounter.ko; what plain `make` does
+#:   all             the modules, in build/KVER; what plain `make` does
 MODULE := build/$(KVER)/vmgencounter.ko
+# By the same command, but not for every kernel: see module/Kbuild.
+VPCI_MODULE := build/$(KVER)/vpci_block.ko
 .PHONY: all
 all: $(MODULE)
 
@@ -43,16 +45,18 @@ $(MODULE): $(MODULE_SOURCES) $(wildcard $(KDIR)/Module.symvers)
 	@scripts/deps headers "$(KVER)" "$(KDIR)"
 	scripts/build-modules $(@D) "$(KDIR)"
 
-#:   install         the module, C headers, udev rule, group and manual page
+#:   install         the modules, C headers, udev rule, group and manual page
 #:   uninstall       remove what `install` put there
 # Each entry is SOURCE:DESTINATION.
 SHARED_FILES := \
 	include/uapi/linux/vmgencounter.h:$(PREFIX)/include/linux/vmgencounter.h \
+	include/uapi/linux/vpci.h:$(PREFIX)/include/linux/vpci.h \
 	include/uapi/linux/devioctl.h:$(PREFIX)/include/linux/devioctl.h \
 	docs/man/vmgencounter.4:$(PREFIX)/share/man/man4/vmgencounter.4 \
 	udev/60-vmgencounter.rules:$(UDEVDIR)/60-vmgencounter.rules \
 	udev/vmgencounter.sysusers:$(SYSUSERSDIR)/vmgencounter.conf
 MODULE_FILE := $(MODULE):/lib/modules/$(KVER)/updates/vmgencounter.ko
+VPCI_MODULE_FILE := $(VPCI_MODULE):/lib/modules/$(KVER)/updates/vpci_block.ko
 
 source-of = $(firstword $(subst :, ,$(1)))
 target-of = $(DESTDIR)$(lastword $(subst :, ,$(1)))
@@ -65,16 +69,17 @@ refresh-system = @[ -n "$(DESTDIR)" ] || \
 .PHONY: install _install-shared uninstall
 install: $(MODULE) _install-shared
 	$(call install-files,$(MODULE_FILE))
+	if [ -e $(VPCI_MODULE) ]; then $(call install-files,$(VPCI_MODULE_FILE)); fi
 	$(refresh-system)
 
 _install-shared:
 	$(call install-files,$(SHARED_FILES))
 
 uninstall:
-	$(call remove-files,$(MODULE_FILE) $(SHARED_FILES))
+	$(call remove-files,$(MODULE_FILE) $(VPCI_MODULE_FILE) $(SHARED_FILES))
 	$(refresh-system)
 
-#:   dkms-install    the same, the module by way of dkms: rebuilt for each new kernel
+#:   dkms-install    the same, the modules by way of dkms: rebuilt for each new kernel
 #:   dkms-remove     remove what `dkms-install` put there
 DKMS_SOURCE := $(SRCDIR)/vmgencounter-$(VERSION)
 DKMS := dkms
