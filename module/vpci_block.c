@@ -13,9 +13,9 @@
  * Lifetime: struct vpci_function has a reference from the presence of its PCI
  * device, one from each open file and one from each request that hv_pci may still
  * be busy with. A request has one from its caller and one from the worker, and
- * pins the module, the PCI device, and the VMBus device that hv_pci looks at while
- * it waits; a file pins neither device. Removal marks the function gone, wakes
- * everybody, and waits neither for user space nor for the host.
+ * pins both modules, the PCI device, and the VMBus device that hv_pci looks at
+ * while it waits; a file pins our module alone. Removal marks the function gone,
+ * wakes everybody, and waits neither for user space nor for the host.
  *
  * Invalidations: hv_pci has one slot per function for who wants to hear of them. A
  * driver of the function fills it unasked and takes it to be its own, so we have it
@@ -108,8 +108,9 @@ struct vpci_request {
 	refcount_t refs;
 	struct work_struct work;
 	struct vpci_function *fn;
-	struct pci_dev *pdev;		/* this and @hdev from vpci_start() on */
+	struct pci_dev *pdev;		/* this and the next two from vpci_start() on */
 	struct device *hdev;
+	struct module *hv_pci;
 	bool write;
 	u32 block_id;
 	u32 length;			/* 1 to VPCI_BLOCK_SIZE_MAX */
@@ -224,6 +225,7 @@ static void vpci_work(struct work_struct *work)
 		vpci_end_call(fn);
 	}
 	vpci_finish(rq, result);
+	module_put(rq->hv_pci);
 	pci_dev_put(rq->pdev);
 	put_device(rq->hdev);
 	vpci_put_request(rq);
@@ -246,6 +248,21 @@ static long vpci_pause(struct vpci_function *fn)
 	return fn->failures_end - now;
 }
 
+/* All that vpci_work() puts. Our own module has a file open. */
+static void vpci_give_to_worker(struct vpci_request *rq)
+{
+	struct vpci_function *fn = rq->fn;
+
+	fn->in_flight++;
+	get_device(&fn->dev);
+	rq->pdev = pci_dev_get(fn->pdev);
+	rq->hdev = get_device(fn->hdev);
+	refcount_inc(&rq->refs);
+	__module_get(THIS_MODULE);
+	INIT_WORK(&rq->work, vpci_work);
+	queue_work(vpci_wq, &rq->work);
+}
+
 /* 0: the request is the worker's, too. Else an errno, or how long to wait at most. */
 static long vpci_start(struct vpci_request *rq)
 {
@@ -255,20 +272,19 @@ static long vpci_start(struct vpci_request *rq)
 	spin_lock_irq(&vpci_lock);
 	if (fn->gone)
 		goto out;
+	/* until one ends, or the function goes */
 	ret = MAX_SCHEDULE_TIMEOUT;
 	if (fn->in_flight == VPCI_IN_FLIGHT_MAX)
 		goto out;
 	ret = vpci_pause(fn);
 	if (ret)
 		goto out;
-	fn->in_flight++;
-	get_device(&fn->dev);
-	rq->pdev = pci_dev_get(fn->pdev);
-	rq->hdev = get_device(fn->hdev);
-	refcount_inc(&rq->refs);
-	__module_get(THIS_MODULE);
-	INIT_WORK(&rq->work, vpci_work);
-	queue_work(vpci_wq, &rq->work);
+	/* Bound as long as the function is there, but perhaps on its way out. */
+	rq->hv_pci = fn->hdev->driver->owner;
+	if (try_module_get(rq->hv_pci))
+		vpci_give_to_worker(rq);
+	else
+		ret = -ENODEV;
 out:
 	spin_unlock_irq(&vpci_lock);
 	return ret;
@@ -309,6 +325,7 @@ static int vpci_result(struct vpci_request *rq)
 	return ret;
 }
 
+/* Once killed, or the function gone, the caller leaves the request to the worker. */
 static int vpci_exchange(struct vpci_request *rq)
 {
 	int result, ret;
