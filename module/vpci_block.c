@@ -24,7 +24,7 @@
  * read before we gave the slot back.
  *
  * Locks, outermost first:
- *   device_lock() of the function, pci_lock_rescan_remove(): the PCI core's
+ *   pci_lock_rescan_remove(), device_lock() of the function: the PCI core's
  *   vpci_mutex    functions and files come and go, and hv_pci's slots with them
  *   vpci_lock     all state that is looked at elsewhere; taken in interrupts
  */
@@ -84,7 +84,8 @@ struct vpci_function {
 	struct device *hdev;		/* the VMBus device; only while not @gone */
 	struct list_head node;		/* vpci_mutex and vpci_lock: vpci_functions */
 	struct list_head files;		/* vpci_mutex and vpci_lock: struct vpci_file */
-	bool has_driver;		/* vpci_mutex: one that the slot belongs to */
+	bool has_driver;		/* vpci_mutex: one that the slot belongs to ... */
+	bool knows_driver;		/* vpci_mutex: ... or so we assume */
 
 	/* vpci_lock: */
 	bool gone;			/* set once, with vpci_mutex, too */
@@ -387,6 +388,28 @@ static void vpci_update_slot(struct vpci_function *fn)
 	wake_up_interruptible_all(&fn->news);
 }
 
+/* vfio-pci knows nothing of the slot, and leaves it to the programs that use it. */
+static bool vpci_has_driver(struct device *dev)
+{
+	return dev->driver && strcmp(dev->driver->name, "vfio-pci");
+}
+
+/*
+ * With vpci_mutex. Whoever has the device's lock binds or unbinds a driver, and the
+ * notifier tells us of it, unless it just did before it knew us: then we ask again
+ * with the next file. Waiting would be for a driver's probe(), and that for us.
+ */
+static void vpci_check_driver(struct vpci_function *fn)
+{
+	struct device *dev = &fn->pdev->dev;
+
+	if (fn->knows_driver || !device_trylock(dev))
+		return;
+	fn->has_driver = vpci_has_driver(dev);
+	fn->knows_driver = true;
+	device_unlock(dev);
+}
+
 static int vpci_look(struct vpci_file *f, u64 *mask)
 {
 	int ret = 0;
@@ -618,6 +641,7 @@ static int vpci_add_file(struct vpci_function *fn, struct vpci_file *f)
 		spin_lock_irq(&vpci_lock);
 		list_add(&f->node, &fn->files);
 		spin_unlock_irq(&vpci_lock);
+		vpci_check_driver(fn);
 		vpci_update_slot(fn);
 	}
 	mutex_unlock(&vpci_mutex);
@@ -702,12 +726,6 @@ static bool vpci_is_of_hv_pci(struct pci_dev *pdev)
 	       hdev->driver && !strcmp(hdev->driver->name, "hv_pci");
 }
 
-/* vfio-pci knows nothing of the slot, and leaves it to the programs that use it. */
-static bool vpci_has_driver(struct device *dev)
-{
-	return dev->driver && strcmp(dev->driver->name, "vfio-pci");
-}
-
 /* With vpci_mutex. */
 static struct vpci_function *vpci_find(struct pci_dev *pdev)
 {
@@ -734,7 +752,7 @@ static struct vpci_function *vpci_create(struct pci_dev *pdev)
 	fn->id = ++vpci_last_id;
 	fn->pdev = pdev;
 	fn->hdev = pdev->bus->bridge->parent;
-	fn->has_driver = vpci_has_driver(&pdev->dev);
+	fn->has_driver = true;
 	INIT_LIST_HEAD(&fn->files);
 	init_waitqueue_head(&fn->requests);
 	init_waitqueue_head(&fn->news);
@@ -760,6 +778,7 @@ static int vpci_publish(struct vpci_function *fn)
 	spin_lock_irq(&vpci_lock);
 	list_add(&fn->node, &vpci_functions);
 	spin_unlock_irq(&vpci_lock);
+	vpci_check_driver(fn);
 	return 0;
 }
 
@@ -827,6 +846,7 @@ static void vpci_set_driver(struct pci_dev *pdev, bool has_driver)
 	fn = vpci_find(pdev);
 	if (fn) {
 		fn->has_driver = has_driver;
+		fn->knows_driver = true;
 		vpci_update_slot(fn);
 	}
 	mutex_unlock(&vpci_mutex);
@@ -849,6 +869,7 @@ static int vpci_bus_event(struct notifier_block *nb, unsigned long event, void *
 		vpci_remove(pdev);
 		break;
 	case BUS_NOTIFY_BIND_DRIVER:
+	case BUS_NOTIFY_BOUND_DRIVER:
 		vpci_set_driver(pdev, vpci_has_driver(dev));
 		break;
 	case BUS_NOTIFY_UNBOUND_DRIVER:
@@ -863,22 +884,14 @@ static struct notifier_block vpci_bus_nb = {
 	.notifier_call = vpci_bus_event,
 };
 
-/*
- * For those that were there before the notifier. A driver may be on its way in or
- * out meanwhile; with its lock held, the device tells whether it has one.
- */
+/* Those that were there before the notifier. */
 static void vpci_add_present(void)
 {
 	struct pci_dev *pdev = NULL;
 
 	pci_lock_rescan_remove();
-	for_each_pci_dev(pdev) {
-		if (!vpci_is_of_hv_pci(pdev))
-			continue;
-		device_lock(&pdev->dev);
+	for_each_pci_dev(pdev)
 		vpci_add(pdev);
-		device_unlock(&pdev->dev);
-	}
 	pci_unlock_rescan_remove();
 }
 
