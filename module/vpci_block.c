@@ -64,7 +64,7 @@
 
 /*
  * hv_pci logs every request that the host fails. After so many of one function, its
- * next request waits for the end of the period.
+ * next request waits for the end of the period, so that users cannot flood the log.
  */
 #define VPCI_FAILURES_MAX	10
 #define VPCI_FAILURES_PERIOD	(5 * HZ)
@@ -191,10 +191,19 @@ static void vpci_end_call(struct vpci_function *fn)
 	spin_unlock_irq(&vpci_lock);
 }
 
+/* In this period. The first one begins it. */
+static unsigned int vpci_failures(struct vpci_function *fn)
+{
+	if (fn->failures && time_after_eq(jiffies, fn->failures_end))
+		fn->failures = 0;
+	return fn->failures;
+}
+
 static void vpci_count_failure(struct vpci_function *fn)
 {
-	if (!fn->failures++)
+	if (!vpci_failures(fn))
 		fn->failures_end = jiffies + VPCI_FAILURES_PERIOD;
+	fn->failures++;
 }
 
 static void vpci_finish(struct vpci_request *rq, int result)
@@ -236,17 +245,13 @@ static void vpci_work(struct work_struct *work)
 
 /* ---- requests: the caller's side ---- */
 
-/* How long to wait before the host is asked again; 0 is not at all. */
+/* How long to wait, at most, before the host is asked again; 0 is not at all. */
 static long vpci_pause(struct vpci_function *fn)
 {
-	unsigned long now = jiffies;
-
-	if (fn->failures && time_after_eq(now, fn->failures_end))
-		fn->failures = 0;
 	/* Those in flight may fail yet. */
-	if (fn->failures + fn->in_flight < VPCI_FAILURES_MAX)
+	if (vpci_failures(fn) + fn->in_flight < VPCI_FAILURES_MAX)
 		return 0;
-	return fn->failures_end - now;
+	return max_t(long, fn->failures_end - jiffies, 1);
 }
 
 /* All that vpci_work() puts. Our own module has a file open. */
