@@ -14,13 +14,16 @@
 #endif
 
 #include <linux/acpi.h>
+#include <linux/freezer.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mod_devicetable.h>
 #include <linux/notifier.h>
 #include <linux/pagemap.h>
 #include <linux/random.h>
+#include <linux/sched.h>
 #include <linux/string.h>
+#include <linux/wait.h>
 
 #ifdef CONFIG_X86
 #include <asm/processor.h>
@@ -92,6 +95,22 @@ static inline bool compat_acpi_has_id(struct acpi_device *adev, const char *id)
 {
 	return false;
 }
+#endif
+
+/* wait_event_killable() that does not keep the machine from suspending */
+#ifdef TASK_FREEZABLE	/* since 6.1 */
+#define compat_wait_event_killable(wq, condition) \
+	wait_event_state(wq, condition, (TASK_KILLABLE | TASK_FREEZABLE))
+#else
+#define compat_wait_event_killable(wq, condition)		\
+({								\
+	int __killed;						\
+								\
+	freezer_do_not_count();					\
+	__killed = wait_event_killable(wq, condition);		\
+	freezer_count();					\
+	__killed;						\
+})
 #endif
 
 #ifdef COMPAT_HAS_CONST_DEVNODE	/* since 6.2 */

@@ -15,7 +15,11 @@
  * be busy with. A request has one from its caller and one from the worker, and
  * pins both modules, the PCI device, and the VMBus device that hv_pci looks at
  * while it waits; a file pins our module alone. Removal marks the function gone,
- * wakes everybody, and waits neither for user space nor for the host.
+ * wakes everybody, and waits for nobody but, for a second, those inside hv_pci.
+ *
+ * Requests of a function wait their turn in the order in which they came. Nobody who
+ * waits keeps the machine from suspending, but a request that is with the host does:
+ * hv_pci would lose the answer, and wait for it ever after.
  *
  * Invalidations: hv_pci has one slot per function for who wants to hear of them. A
  * driver of the function fills it unasked and takes it to be its own, so we have it
@@ -59,12 +63,9 @@
 
 #define VPCI_MINORS		65536
 
-/* Requests of one function that hv_pci is busy with; more of them wait. */
-#define VPCI_IN_FLIGHT_MAX	8
-
 /*
  * hv_pci logs every request that the host fails. After so many of one function, its
- * next request waits for the end of the period, so that users cannot flood the log.
+ * next one waits for the end of the period, so that users cannot flood the log.
  */
 #define VPCI_FAILURES_MAX	10
 #define VPCI_FAILURES_PERIOD	(5 * HZ)
@@ -72,7 +73,9 @@
 /*
  * hv_pci frees its bus after the removal, and looks at it when a request begins and
  * when its answer is there, but not while it waits. So this is not to wait for
- * the host, but for a worker that is just doing the one or the other.
+ * the host, but for a worker that is just doing the one or the other. What it does not
+ * cover: an answer to a request that outlived its function, and the end of the bus,
+ * both within the moment that such a worker needs to return.
  */
 #define VPCI_REMOVAL_WAIT	HZ
 
@@ -94,8 +97,10 @@ struct vpci_function {
 	unsigned int calling;		/* those of them that are in hv_pci */
 	unsigned int failures;		/* in this period */
 	unsigned long failures_end;	/* jiffies when the period ends */
+	struct list_head waiting;	/* struct vpci_request, first come, first served */
+	struct delayed_work retry;	/* vpci_dispatch(), when the period ends */
 
-	wait_queue_head_t requests;	/* for one of the above to change */
+	wait_queue_head_t requests;	/* for vpci_request.done, @gone and @calling */
 	wait_queue_head_t news;		/* for vpci_file.invalid, @gone and @hears */
 };
 
@@ -108,8 +113,9 @@ struct vpci_file {
 struct vpci_request {
 	refcount_t refs;
 	struct work_struct work;
+	struct list_head node;		/* vpci_lock: vpci_function.waiting */
 	struct vpci_function *fn;
-	struct pci_dev *pdev;		/* this and the next two from vpci_start() on */
+	struct pci_dev *pdev;		/* this and the next two once the worker's */
 	struct device *hdev;
 	struct module *hv_pci;
 	bool write;
@@ -132,6 +138,8 @@ static DEFINE_IDA(vpci_minors);
 static dev_t vpci_devt;
 static struct workqueue_struct *vpci_wq;
 
+static void vpci_dispatch(struct vpci_function *fn);
+
 /* ---- requests: the worker's side ---- */
 
 static struct vpci_request *vpci_new_request(struct vpci_function *fn)
@@ -140,6 +148,7 @@ static struct vpci_request *vpci_new_request(struct vpci_function *fn)
 
 	if (rq) {
 		refcount_set(&rq->refs, 1);
+		INIT_LIST_HEAD(&rq->node);
 		rq->fn = fn;
 	}
 	return rq;
@@ -216,12 +225,13 @@ static void vpci_finish(struct vpci_request *rq, int result)
 	fn->in_flight--;
 	rq->result = result;
 	rq->done = true;
+	vpci_dispatch(fn);
 	spin_unlock_irq(&vpci_lock);
 	wake_up_all(&fn->requests);
 }
 
 /*
- * Puts what vpci_start() took. The module may then be on its way out; its exit
+ * Puts what vpci_give_to_worker() took. The module may then be on its way out; its exit
  * waits for the workqueue, so that we can return.
  */
 static void vpci_work(struct work_struct *work)
@@ -235,9 +245,9 @@ static void vpci_work(struct work_struct *work)
 		vpci_end_call(fn);
 	}
 	vpci_finish(rq, result);
-	module_put(rq->hv_pci);
 	pci_dev_put(rq->pdev);
 	put_device(rq->hdev);
+	module_put(rq->hv_pci);		/* after the device, which its VMBus driver releases */
 	vpci_put_request(rq);
 	put_device(&fn->dev);
 	module_put(THIS_MODULE);
@@ -258,7 +268,16 @@ static long vpci_pause(struct vpci_function *fn)
 static void vpci_give_to_worker(struct vpci_request *rq)
 {
 	struct vpci_function *fn = rq->fn;
+	const struct device_driver *drv = READ_ONCE(fn->hdev->driver);
 
+	/* Bound as long as the function is there, but perhaps on its way out. */
+	if (!drv || !try_module_get(drv->owner)) {
+		rq->result = -ENODEV;
+		rq->done = true;
+		wake_up_all(&fn->requests);
+		return;
+	}
+	rq->hv_pci = drv->owner;
 	fn->in_flight++;
 	get_device(&fn->dev);
 	rq->pdev = pci_dev_get(fn->pdev);
@@ -269,52 +288,48 @@ static void vpci_give_to_worker(struct vpci_request *rq)
 	queue_work(vpci_wq, &rq->work);
 }
 
-/* 0: the request is the worker's, too. Else an errno, or how long to wait at most. */
-static long vpci_start(struct vpci_request *rq)
+/* With vpci_lock, whenever one more request may go to the host. */
+static void vpci_dispatch(struct vpci_function *fn)
 {
-	struct vpci_function *fn = rq->fn;
-	long ret = -ENODEV;
+	struct vpci_request *rq;
+	long pause;
 
-	spin_lock_irq(&vpci_lock);
-	if (fn->gone)
-		goto out;
-	/* until one ends, or the function goes */
-	ret = MAX_SCHEDULE_TIMEOUT;
-	if (fn->in_flight == VPCI_IN_FLIGHT_MAX)
-		goto out;
-	ret = vpci_pause(fn);
-	if (ret)
-		goto out;
-	/* Bound as long as the function is there, but perhaps on its way out. */
-	rq->hv_pci = fn->hdev->driver->owner;
-	if (try_module_get(rq->hv_pci))
-		vpci_give_to_worker(rq);
-	else
-		ret = -ENODEV;
-out:
-	spin_unlock_irq(&vpci_lock);
-	return ret;
-}
-
-/* By hand, as how long to wait changes with what we are woken for. */
-static int vpci_start_killable(struct vpci_request *rq)
-{
-	DEFINE_WAIT(wait);
-	long ret;
-
-	for (;;) {
-		prepare_to_wait(&rq->fn->requests, &wait, TASK_KILLABLE);
-		ret = vpci_start(rq);
-		if (ret <= 0)
-			break;
-		if (fatal_signal_pending(current)) {
-			ret = -EINTR;
+	while (!fn->gone && !list_empty(&fn->waiting) &&
+	       fn->in_flight < VPCI_REQUESTS_MAX) {
+		pause = vpci_pause(fn);
+		if (pause) {
+			mod_delayed_work(vpci_wq, &fn->retry, pause);
 			break;
 		}
-		schedule_timeout(ret);
+		rq = list_first_entry(&fn->waiting, struct vpci_request, node);
+		list_del_init(&rq->node);
+		vpci_give_to_worker(rq);
 	}
-	finish_wait(&rq->fn->requests, &wait);
-	return ret;
+}
+
+static void vpci_retry_work(struct work_struct *work)
+{
+	struct vpci_function *fn =
+		container_of(to_delayed_work(work), struct vpci_function, retry);
+
+	spin_lock_irq(&vpci_lock);
+	vpci_dispatch(fn);
+	spin_unlock_irq(&vpci_lock);
+}
+
+static void vpci_enqueue(struct vpci_request *rq)
+{
+	spin_lock_irq(&vpci_lock);
+	list_add_tail(&rq->node, &rq->fn->waiting);
+	vpci_dispatch(rq->fn);
+	spin_unlock_irq(&vpci_lock);
+}
+
+static void vpci_dequeue(struct vpci_request *rq)
+{
+	spin_lock_irq(&vpci_lock);
+	list_del_init(&rq->node);
+	spin_unlock_irq(&vpci_lock);
 }
 
 /* -EINPROGRESS while the worker may still write to the request. */
@@ -336,11 +351,10 @@ static int vpci_exchange(struct vpci_request *rq)
 {
 	int result, ret;
 
-	ret = vpci_start_killable(rq);
-	if (ret)
-		return ret;
-	ret = wait_event_killable(rq->fn->requests,
-				  (result = vpci_result(rq)) != -EINPROGRESS);
+	vpci_enqueue(rq);
+	ret = compat_wait_event_killable(rq->fn->requests,
+					 (result = vpci_result(rq)) != -EINPROGRESS);
+	vpci_dequeue(rq);
 	return ret ? -EINTR : result;
 }
 
@@ -402,7 +416,7 @@ static bool vpci_has_driver(struct device *dev)
 /*
  * With vpci_mutex. Whoever has the device's lock binds or unbinds a driver, and the
  * notifier tells us of it, unless it just did before it knew us: then we ask again
- * with the next file. Waiting would be for a driver's probe(), and that for us.
+ * with the next file or call. Waiting would be for a driver's probe(), and that for us.
  */
 static void vpci_check_driver(struct vpci_function *fn)
 {
@@ -415,6 +429,18 @@ static void vpci_check_driver(struct vpci_function *fn)
 	device_unlock(dev);
 }
 
+static void vpci_ask_again(struct vpci_function *fn)
+{
+	if (READ_ONCE(fn->knows_driver))
+		return;
+	mutex_lock(&vpci_mutex);
+	if (!fn->gone) {
+		vpci_check_driver(fn);
+		vpci_update_slot(fn);
+	}
+	mutex_unlock(&vpci_mutex);
+}
+
 static int vpci_look(struct vpci_file *f, u64 *mask)
 {
 	int ret = 0;
@@ -424,7 +450,7 @@ static int vpci_look(struct vpci_file *f, u64 *mask)
 	if (f->fn->gone)
 		ret = -ENODEV;
 	else if (!f->fn->hears)
-		ret = -EOPNOTSUPP;
+		ret = -EOPNOTSUPP;	/* what there is stays for later */
 	else if (!*mask)
 		ret = -EAGAIN;
 	spin_unlock_irq(&vpci_lock);
@@ -470,8 +496,8 @@ static __poll_t vpci_poll(struct file *file, poll_table *wait)
 		ready = EPOLLHUP | EPOLLERR;
 	else if (!f->fn->hears)
 		ready = EPOLLERR;
-	if (f->invalid && !f->fn->gone)
-		ready |= EPOLLIN | EPOLLRDNORM;
+	else if (f->invalid)
+		ready = EPOLLIN | EPOLLRDNORM;
 	spin_unlock_irq(&vpci_lock);
 	return ready;
 }
@@ -510,6 +536,7 @@ static int vpci_ioctl_invalidate(struct file *file, const struct devioctl_reques
 	ret = vpci_check_invalidate(file, req);
 	if (ret)
 		return devioctl_complete(block, 0, ret);
+	vpci_ask_again(f->fn);
 	for (;;) {
 		ret = vpci_await(f, file->f_flags & O_NONBLOCK, &mask);
 		out.block_mask = mask;
@@ -759,6 +786,8 @@ static struct vpci_function *vpci_create(struct pci_dev *pdev)
 	fn->hdev = pdev->bus->bridge->parent;
 	fn->has_driver = true;
 	INIT_LIST_HEAD(&fn->files);
+	INIT_LIST_HEAD(&fn->waiting);
+	INIT_DELAYED_WORK(&fn->retry, vpci_retry_work);
 	init_waitqueue_head(&fn->requests);
 	init_waitqueue_head(&fn->news);
 	device_initialize(&fn->dev);
@@ -837,21 +866,30 @@ static void vpci_remove(struct pci_dev *pdev)
 	wake_up_all(&fn->requests);
 	wake_up_all(&fn->news);
 	cdev_device_del(&fn->cdev, &fn->dev);
+	cancel_delayed_work_sync(&fn->retry);
 	wait_event_timeout(fn->requests, !READ_ONCE(fn->calling), VPCI_REMOVAL_WAIT);
 	pci_dev_put(fn->pdev);
 	put_device(fn->hdev);
 	put_device(&fn->dev);
 }
 
+/*
+ * hv_pci reads first the slot's function and then its argument, in softirq: before
+ * it changes hands nobody may be in between.
+ */
 static void vpci_set_driver(struct pci_dev *pdev, bool has_driver)
 {
 	struct vpci_function *fn;
 
 	mutex_lock(&vpci_mutex);
 	fn = vpci_find(pdev);
-	if (fn) {
-		fn->has_driver = has_driver;
+	if (fn)
 		fn->knows_driver = true;
+	if (fn && fn->has_driver != has_driver) {
+		fn->has_driver = true;
+		vpci_update_slot(fn);
+		synchronize_rcu();
+		fn->has_driver = has_driver;
 		vpci_update_slot(fn);
 	}
 	mutex_unlock(&vpci_mutex);
@@ -925,7 +963,7 @@ static int __init vpci_init(void)
 	if (ret)
 		goto err_region;
 	/* As many as there can be: one that the host never answers is never done. */
-	vpci_wq = alloc_workqueue("vpci_block", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	vpci_wq = alloc_workqueue("vpci_block", WQ_UNBOUND | WQ_FREEZABLE, WQ_MAX_ACTIVE);
 	if (!vpci_wq) {
 		ret = -ENOMEM;
 		goto err_class;

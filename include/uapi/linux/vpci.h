@@ -17,7 +17,15 @@
  * The argument of all three is a struct devioctl_request, which see for what
  * status each errno goes with. READ and WRITE wait for the host's answer without a
  * limit, as a read from a disk does, O_NONBLOCK or not; a process that waits can be
- * killed.
+ * killed. A request that has reached the host goes on without its caller: after EINTR
+ * or ENODEV a WRITE may have taken effect, or will.
+ *
+ * Of one function the host is asked at most VPCI_REQUESTS_MAX things at a time, those
+ * of killed callers included; more wait their turn, and so do all after many failed
+ * ones (ten in five seconds), as the kernel logs each.
+ *
+ * Beside the errors listed below each call may fail with EFAULT where the request block
+ * itself cannot be read or written, and READ and WRITE with ENOMEM, before all others.
  */
 #ifndef _UAPI_LINUX_VPCI_H
 #define _UAPI_LINUX_VPCI_H
@@ -34,6 +42,9 @@
 
 /* Bytes in the longest block. */
 #define VPCI_BLOCK_SIZE_MAX		128
+
+/* Requests of one function that the host has at a time. */
+#define VPCI_REQUESTS_MAX		8
 
 /**
  * struct vpci_read_block_input - which block to read (VPCI_READ_BLOCK_INPUT)
@@ -78,7 +89,8 @@ struct vpci_invalidate_block_output {
  * The host's word goes to one listener, and a driver of the function comes first:
  * while one is bound that is not vfio-pci, this fails with EOPNOTSUPP, and so
  * does a call that waits when one comes. What was invalidated meanwhile, that
- * driver alone was told.
+ * driver alone was told; what had been before, the first call after it is gone
+ * returns. Nobody is told of what is invalidated while the machine is suspended.
  *
  * Errors, in the order in which they are looked for: EACCES, ENOBUFS (the output is
  * too small), EFAULT, ENODEV (the function is gone), EOPNOTSUPP, EAGAIN (there are
@@ -97,7 +109,7 @@ struct vpci_invalidate_block_output {
  * too small), EFAULT, EINVAL (@bytes_requested is 0 or more than 128), ENOBUFS (the
  * output is smaller than @bytes_requested), EINVAL (it is larger), EFAULT, ENODEV
  * (the function is gone), EOPNOTSUPP (this kernel's hv_pci has no backchannel), EIO
- * (the host refused, or answered with nothing).
+ * (the host refused, answered with nothing, or could not be asked).
  */
 #define IOCTL_VPCI_READ_BLOCK \
 	CTL_CODE(FILE_DEVICE_VPCI, 2, METHOD_NEITHER, \
@@ -110,7 +122,7 @@ struct vpci_invalidate_block_output {
  * Errors, in the order in which they are looked for: EACCES, ENOBUFS (the input is
  * too small for the structure), EFAULT, EINVAL (@data_length is 0 or more than
  * 128), ENOBUFS (the input is too small for the data), EFAULT, ENODEV (the function
- * is gone), EOPNOTSUPP, EIO (the host refused).
+ * is gone), EOPNOTSUPP, EIO (the host refused, or could not be asked).
  */
 #define IOCTL_VPCI_WRITE_BLOCK \
 	CTL_CODE(FILE_DEVICE_VPCI, 3, METHOD_NEITHER, \
