@@ -17,7 +17,7 @@ endif
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 #:   DESTDIR      install below this directory, to make a package (empty: this system)
-#:   PREFIX       where the C headers and the manual page go (/usr/local)
+#:   PREFIX       where the C headers and manual pages go (/usr/local)
 PREFIX ?= /usr/local
 #:   UDEVDIR      where the udev rule goes (/usr/lib/udev/rules.d)
 UDEVDIR ?= /usr/lib/udev/rules.d
@@ -45,7 +45,7 @@ $(MODULE): $(MODULE_SOURCES) $(wildcard $(KDIR)/Module.symvers)
 	@scripts/deps headers "$(KVER)" "$(KDIR)"
 	scripts/build-modules $(@D) "$(KDIR)"
 
-#:   install         the modules, C headers, udev rule, group and manual page
+#:   install         the modules, C headers, udev rule, group and manual pages
 #:   uninstall       remove what `install` put there
 # Each entry is SOURCE:DESTINATION.
 SHARED_FILES := \
@@ -53,6 +53,7 @@ SHARED_FILES := \
 	include/uapi/linux/vpci.h:$(PREFIX)/include/linux/vpci.h \
 	include/uapi/linux/devioctl.h:$(PREFIX)/include/linux/devioctl.h \
 	docs/man/vmgencounter.4:$(PREFIX)/share/man/man4/vmgencounter.4 \
+	docs/man/vpci.4:$(PREFIX)/share/man/man4/vpci.4 \
 	udev/60-vmgencounter.rules:$(UDEVDIR)/60-vmgencounter.rules \
 	udev/vmgencounter.sysusers:$(SYSUSERSDIR)/vmgencounter.conf
 MODULE_FILE := $(MODULE):/lib/modules/$(KVER)/updates/vmgencounter.ko
