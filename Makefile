@@ -31,6 +31,8 @@ DKMSFLAGS ?=
 RELEASES ?= $(GUESTS)
 #:   TESTS        tests that `make test` runs, such as poll_test (all)
 TESTS ?=
+#:   DEMO         what `make demo` shows: generation or vpci (generation)
+DEMO ?= generation
 #:
 #: Targets:
 #:   all             the modules, in build/KVER; what plain `make` does
@@ -123,14 +125,15 @@ deb rpm:
 _stage: _install-shared
 	$(install-source)
 
-#:   demo            boot a guest, give it new generations, show who notices
+#:   demo            boot a guest, give it new generations, show who notices; or
+#:                   with DEMO=vpci, give it configuration blocks, show who reads them
 #:   test            boot guests and run the tests TESTS on the kernels of RELEASES
 #:   check           compilers' warnings, sparse, checkpatch and the other static checks
 .PHONY: demo test check
 demo:
 	scripts/deps demo
 	$(MAKE) build/bookworm/vmgencounter.ko
-	demo/run
+	demo/run $(DEMO)
 
 # Some tests want a guest and do not care which: then it is bookworm's.
 test:
