@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vpci_sim - play a Hyper-V host for the kernel's own hv_pci
+ *
+ * Load this, then vpci_hv_pci: Debian's pci-hyperv.c with this instead of VMBus, or any
+ * other hv_pci built with vpci_vmbus.h. (The module of that name needs Hyper-V.) There
+ * is a bus then with the function 00.0, and all that hv_pci and the host say to each
+ * other has the form that it has on Hyper-V. Configuration space is memory that the
+ * guest must leave alone, by memmap= or mem= on its command line: see "window".
+ *
+ * Commands, written to /dev/vpci_host, each finished when write() returns:
+ *
+ *	add DD.F		hot-add a function (slot and function in hex)
+ *	eject DD.F		have the guest eject it
+ *	rescind			the whole bus goes, and with it the channel
+ *	plug			a new bus, with the function 00.0
+ *	block ID HEX		what the block ID has; no HEX: there is none
+ *	answer ok		how the next requests are answered
+ *	answer never		... when told to
+ *	answer status HEX	... with a failing status
+ *	answer short N		... with the first N bytes
+ *	answer long N		... with N bytes more than were asked for
+ *	answer twice		... and at once the same once more
+ *	answer again		... and the same once more when told to
+ *	answer runt		... with a packet that ends where the status would begin,
+ *				and properly when told to
+ *	release			answer what was kept by "never", "again" or "runt"
+ *	invalidate DD.F MASK	blocks, by a hex mask
+ *	wait N			until N requests have come since this was loaded
+ *
+ * There is no "answer empty": VMBus' packets are multiples of eight bytes long, and the
+ * status ends in the middle. hv_pci takes what follows, up to 7 bytes, for data. So an
+ * answer without data has 4 bytes, and generally N bytes are 4, 12, 20 and so on.
+ *
+ * read() gives a line of counters. "errors" has messages that were not as they have to be.
+ */
+
+#include "vpci_sim.h"
+
+#include <linux/fs.h>
+#include <linux/io.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#ifdef VSIM_HAS_HEX_H
+#include <linux/hex.h>
+#endif
+
+#define VSIM_REGISTERS		0x1000	/* their place in the window */
+
+unsigned long vsim_window = IS_ENABLED(CONFIG_ARM64) ? 0x60010000 : 0x1f010000;
+module_param_named(window, vsim_window, ulong, 0400);
+MODULE_PARM_DESC(window, "address of 8 KB that are no RAM of the guest's");
+
+unsigned int vsim_version = 0x10004;
+module_param_named(version, vsim_version, uint, 0400);
+MODULE_PARM_DESC(version, "newest version of the protocol, 0x10001 to 0x10004");
+
+static DEFINE_MUTEX(vsim_topology);	/* adding and removing; outside of vsim_lock */
+
+static unsigned int vsim_requests(void)
+{
+	struct vsim_counters counters;
+
+	spin_lock_irq(&vsim_lock);
+	vsim_get_counters(&counters);
+	spin_unlock_irq(&vsim_lock);
+	return counters.reads + counters.writes;
+}
+
+/* ---- configuration space ---- */
+
+/* hv_pci itself answers for the IDs and the class. There may be many in a slot. */
+static int vsim_fill_window(void)
+{
+	void __iomem *window;
+
+	if (region_intersects(vsim_window, VSIM_WINDOW_SIZE, IORESOURCE_SYSTEM_RAM,
+			      IORES_DESC_NONE) != REGION_DISJOINT) {
+		pr_err("vpci_sim: %#lx is RAM; boot with memmap=8K$%#lx\n",
+		       vsim_window, vsim_window);
+		return -EBUSY;
+	}
+	window = ioremap(vsim_window, VSIM_WINDOW_SIZE);
+	if (!window)
+		return -ENOMEM;
+	memset_io(window, 0, VSIM_WINDOW_SIZE);
+	writeb(PCI_HEADER_TYPE_NORMAL | 1 << 7, window + VSIM_REGISTERS + PCI_HEADER_TYPE);
+	iounmap(window);
+	return 0;
+}
+
+/* ---- buses and functions; vsim_topology is held ---- */
+
+static int vsim_plug(void)
+{
+	struct vsim_bus *bus;
+	int ret;
+
+	if (vsim_current)
+		return -EEXIST;
+	ret = vsim_fill_window();
+	if (ret)
+		return ret;
+	bus = vsim_offer();
+	if (IS_ERR(bus))
+		return PTR_ERR(bus);
+	spin_lock_irq(&vsim_lock);
+	vsim_current = bus;
+	spin_unlock_irq(&vsim_lock);
+	return bus->probed && !bus->d0 ? -ENODEV : 0;
+}
+
+static int vsim_rescind(void)
+{
+	struct vsim_bus *bus = vsim_current;
+
+	if (!bus)
+		return -ENODEV;
+	spin_lock_irq(&vsim_lock);
+	vsim_current = NULL;
+	spin_unlock_irq(&vsim_lock);
+	vsim_withdraw(bus);
+	return 0;
+}
+
+static bool vsim_is_visible(unsigned int devfn)
+{
+	struct pci_dev *pdev = pci_get_domain_bus_and_slot(VSIM_DOMAIN, 0, devfn);
+
+	pci_dev_put(pdev);
+	return pdev;
+}
+
+/* hv_pci lets no driver bind to what it has added; a rescan of the bus would. */
+static void vsim_let_drivers_bind(void)
+{
+	struct pci_bus *bus;
+
+	pci_lock_rescan_remove();
+	bus = pci_find_bus(VSIM_DOMAIN, 0);
+	if (bus)
+		pci_bus_add_devices(bus);
+	pci_unlock_rescan_remove();
+}
+
+/* hv_pci may have no ID left to ask for a function's resources by. */
+static bool vsim_is_taken(unsigned int devfn, unsigned int unnamed)
+{
+	return vsim_is_visible(devfn) || READ_ONCE(vsim_current->unnamed) != unnamed;
+}
+
+static int vsim_add(unsigned int devfn)
+{
+	static u32 serial = 1;
+	unsigned int unnamed = 0;
+	int ret = 0;
+
+	spin_lock_irq(&vsim_lock);
+	if (!vsim_current || !vsim_current->d0) {
+		ret = -ENODEV;
+	} else if (vsim_current->functions[devfn].present) {
+		ret = -EEXIST;
+	} else if (PCI_FUNC(devfn) && !vsim_current->functions[devfn & ~7].present) {
+		ret = -EINVAL;		/* which no operating system would find */
+	} else {
+		vsim_current->functions[devfn].serial = ++serial;
+		vsim_current->functions[devfn].present = true;
+		unnamed = vsim_current->unnamed;
+		vsim_send_relations(vsim_current);
+	}
+	spin_unlock_irq(&vsim_lock);
+	if (ret)
+		return ret;
+	ret = wait_event_killable(vsim_wait, vsim_is_taken(devfn, unnamed));
+	if (ret)
+		return ret;
+	if (!vsim_is_visible(devfn))
+		return -EAGAIN;
+	vsim_let_drivers_bind();
+	return 0;
+}
+
+static bool vsim_has(unsigned int devfn)
+{
+	bool present;
+
+	spin_lock_irq(&vsim_lock);
+	present = vsim_current && vsim_current->functions[devfn].present;
+	spin_unlock_irq(&vsim_lock);
+	return present;
+}
+
+static int vsim_eject(unsigned int devfn)
+{
+	int ret = 0;
+
+	spin_lock_irq(&vsim_lock);
+	if (vsim_current && vsim_current->d0 && vsim_current->functions[devfn].present)
+		vsim_send_eject(vsim_current, devfn);
+	else
+		ret = -ENODEV;
+	spin_unlock_irq(&vsim_lock);
+	return ret ?: wait_event_killable(vsim_wait, !vsim_has(devfn));
+}
+
+static bool vsim_has_handled(u64 number)
+{
+	bool handled;
+
+	spin_lock_irq(&vsim_lock);
+	handled = !vsim_current || !vsim_current->open || vsim_current->handled >= number;
+	spin_unlock_irq(&vsim_lock);
+	return handled;
+}
+
+static int vsim_invalidate(unsigned int devfn, u64 mask)
+{
+	u64 number = 0;
+	int ret = 0;
+
+	spin_lock_irq(&vsim_lock);
+	if (vsim_current && vsim_current->d0 && vsim_current->functions[devfn].present)
+		number = vsim_send_invalidate(vsim_current, devfn, mask);
+	else
+		ret = -ENODEV;
+	spin_unlock_irq(&vsim_lock);
+	return ret ?: wait_event_killable(vsim_wait, vsim_has_handled(number));
+}
+
+static int vsim_topology_command(const char *line)
+{
+	unsigned int slot, function;
+	u64 mask;
+
+	if (!strcmp(line, "rescind"))
+		return vsim_rescind();
+	if (!strcmp(line, "plug"))
+		return vsim_plug();
+	if (sscanf(line, "add %x.%x", &slot, &function) == 2 && slot < 32 && function < 8)
+		return vsim_add(PCI_DEVFN(slot, function));
+	if (sscanf(line, "eject %x.%x", &slot, &function) == 2 && slot < 32 && function < 8)
+		return vsim_eject(PCI_DEVFN(slot, function));
+	if (sscanf(line, "invalidate %x.%x %llx", &slot, &function, &mask) == 3 &&
+	    slot < 32 && function < 8)
+		return vsim_invalidate(PCI_DEVFN(slot, function), mask);
+	return -EINVAL;
+}
+
+/* ---- blocks ---- */
+
+static int vsim_block_command(u32 id, const char *hex)
+{
+	u8 bytes[HV_CONFIG_BLOCK_SIZE_MAX];
+	size_t length = strlen(hex) / 2;
+
+	if (length > sizeof(bytes) || strlen(hex) % 2 || hex2bin(bytes, hex, length))
+		return -EINVAL;
+	return vsim_set_block(id, bytes, length);
+}
+
+static int vsim_answer_command(const char *words)
+{
+	u32 argument;
+
+	if (!strcmp(words, "ok"))
+		return vsim_set_how(VSIM_OK, 0);
+	if (!strcmp(words, "never"))
+		return vsim_set_how(VSIM_NEVER, 0);
+	if (!strcmp(words, "twice"))
+		return VSIM_HAS_IDS ? vsim_set_how(VSIM_TWICE, 0) : -EOPNOTSUPP;
+	if (!strcmp(words, "again"))
+		return VSIM_HAS_IDS ? vsim_set_how(VSIM_AGAIN, 0) : -EOPNOTSUPP;
+	if (!strcmp(words, "runt"))
+		return vsim_set_how(VSIM_RUNT, 0);
+	if (!strcmp(words, "empty"))
+		return -EOPNOTSUPP;
+	if (sscanf(words, "status %x", &argument) == 1)
+		return vsim_set_how(VSIM_FAILS, argument);
+	if (sscanf(words, "short %u", &argument) == 1)
+		return vsim_set_how(VSIM_SHORT, argument);
+	if (sscanf(words, "long %u", &argument) == 1 && argument <= PAGE_SIZE)
+		return vsim_set_how(VSIM_LONG, argument);
+	return -EINVAL;
+}
+
+/* ---- the device ---- */
+
+static int vsim_command(const char *line)
+{
+	unsigned int number;
+	int at = 0, ret;
+
+	if (sscanf(line, "block %i%n", &number, &at) == 1)
+		return vsim_block_command(number, skip_spaces(line + at));
+	if (strstarts(line, "answer "))
+		return vsim_answer_command(line + strlen("answer "));
+	if (sscanf(line, "wait %u", &number) == 1)
+		return wait_event_killable(vsim_wait, vsim_requests() >= number);
+	if (!strcmp(line, "release")) {
+		spin_lock_irq(&vsim_lock);
+		vsim_release_kept();
+		spin_unlock_irq(&vsim_lock);
+		return 0;
+	}
+	ret = mutex_lock_killable(&vsim_topology);
+	if (ret)
+		return ret;
+	ret = vsim_topology_command(line);
+	mutex_unlock(&vsim_topology);
+	return ret;
+}
+
+static ssize_t vsim_write(struct file *file, const char __user *buf, size_t count, loff_t *pos)
+{
+	char *line;
+	int ret;
+
+	if (count > PAGE_SIZE)
+		return -EINVAL;
+	line = memdup_user_nul(buf, count);
+	if (IS_ERR(line))
+		return PTR_ERR(line);
+	ret = vsim_command(strim(line));
+	kfree(line);
+	return ret ?: count;
+}
+
+static ssize_t vsim_read(struct file *file, char __user *buf, size_t count, loff_t *pos)
+{
+	char hex[2 * HV_CONFIG_BLOCK_SIZE_MAX + 1], line[512];
+	struct vsim_counters now;
+	int length;
+
+	spin_lock_irq(&vsim_lock);
+	vsim_get_counters(&now);
+	spin_unlock_irq(&vsim_lock);
+	*bin2hex(hex, now.last, now.last_length) = '\0';
+	length = scnprintf(line, sizeof(line),
+			   "requests %u reads %u writes %u kept %u last-write %u:%s errors %u\n",
+			   now.reads + now.writes, now.reads, now.writes, now.kept,
+			   now.last_id, hex, now.errors);
+	return simple_read_from_buffer(buf, count, pos, line, length);
+}
+
+static const struct file_operations vsim_fops = {
+	.owner	= THIS_MODULE,
+	.read	= vsim_read,
+	.write	= vsim_write,
+};
+
+static struct miscdevice vsim_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "vpci_host",
+	.mode	= 0600,
+	.fops	= &vsim_fops,
+};
+
+/* ---- coming and going ---- */
+
+/* After everybody else: then the function has all that others give it. */
+static int vsim_notified(struct notifier_block *block, unsigned long event, void *dev)
+{
+	if (event == BUS_NOTIFY_ADD_DEVICE)
+		wake_up_all(&vsim_wait);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block vsim_notifier = {
+	.notifier_call	= vsim_notified,
+	.priority	= INT_MIN,
+};
+
+static int __init vsim_init(void)
+{
+	int ret = vsim_vmbus_init();
+
+	if (ret)
+		return ret;
+	ret = bus_register_notifier(&pci_bus_type, &vsim_notifier);
+	if (ret)
+		goto exit_vmbus;
+	ret = vsim_plug();
+	if (ret)
+		goto unregister_notifier;
+	ret = misc_register(&vsim_misc);
+	if (ret)
+		goto rescind;
+	return 0;
+rescind:
+	vsim_rescind();
+unregister_notifier:
+	bus_unregister_notifier(&pci_bus_type, &vsim_notifier);
+exit_vmbus:
+	vsim_vmbus_exit();
+	return ret;
+}
+
+static void __exit vsim_exit(void)
+{
+	misc_deregister(&vsim_misc);
+	vsim_rescind();
+	bus_unregister_notifier(&pci_bus_type, &vsim_notifier);
+	vsim_vmbus_exit();
+	vsim_free_blocks();
+}
+
+module_init(vsim_init);
+module_exit(vsim_exit);
+
+MODULE_DESCRIPTION("Test only: plays the Hyper-V host for the kernel's own hv_pci");
+MODULE_LICENSE("GPL");
