@@ -1,0 +1,797 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vpci_fake - a Hyper-V host's PCI bus and its configuration blocks, without Hyper-V
+ *
+ * Stands in for hv_pci: the bus "vmbus" and a driver "hv_pci" on it, a root bus of
+ * PCI functions below each of its devices, and hvpci_block_ops, through which
+ * hyperv_read_cfg_blk() and the like come here. It waits for the host as hv_pci does
+ * (uninterruptibly, until the answer or a rescind), and what hv_pci would find
+ * freed is here marked as such and complained about.
+ *
+ * Commands, written to /dev/vpci_host, each finished when write() returns:
+ *
+ *	add DD.F		hot-add a function (slot and function in hex)
+ *	eject DD.F		remove it, politely
+ *	rescind			the whole bus goes, and requests fail
+ *	plug			a new bus, with the function 00.0
+ *	block ID HEX		what the block ID has; no HEX: there is none
+ *	answer ok		how the next requests are answered
+ *	answer never		... when told to
+ *	answer status HEX	... with a failing status
+ *	answer empty		... with no data
+ *	answer short N		... with the first N bytes
+ *	answer long N		... with N bytes more than were asked for
+ *	release			answer what was kept by "never"
+ *	invalidate DD.F MASK	blocks, by a hex mask
+ *	wait N			until N requests have come since this was loaded
+ *
+ * read() gives a line of counters. "errors" has what the module under test must not do.
+ *
+ * Buses are kept until this module goes, with their memory; so a request that outlives
+ * its bus finds it, and so do checks.
+ */
+
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/hyperv.h>
+#include <linux/list.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+#ifndef VPCI_NO_HEX_H
+#include <linux/hex.h>
+#endif
+
+#define FAKE_DOMAIN		0x1111
+#define FAKE_ID			0x101815b3	/* device and vendor: a ConnectX's VF */
+#define FAKE_CLASS		0x02000000	/* an Ethernet controller */
+#define FAKE_STATUS		0xc0000001	/* STATUS_UNSUCCESSFUL */
+
+struct fake_function {
+	bool present;			/* by fake_topology */
+	u16 command;
+	/* fake_lock: the one listener */
+	void (*invalidate)(void *context, u64 mask);
+	void *context;
+};
+
+/* A device of the bus "vmbus", and its root bus. */
+struct fake_bus {
+	struct device dev;
+	struct list_head list;		/* in fake_buses, fake_topology */
+	struct pci_sysdata sysdata;
+	struct pci_host_bridge *bridge;
+	bool rescinded;			/* hv_pci looks at its channel for that */
+	bool removed;			/* from here on hv_pci's own would be freed */
+	bool released;			/* ... and the device of vmbus be freed, too */
+	bool bridge_released;		/* nobody has a function any more */
+	struct fake_function functions[256];
+};
+
+struct fake_block {
+	unsigned int len;
+	u8 bytes[HV_CONFIG_BLOCK_SIZE_MAX];
+};
+
+/* On the stack of whoever waits for the answer. */
+struct fake_request {
+	struct list_head kept;
+	struct completion done;
+	bool write;
+	u32 id;
+	void *buf;
+	unsigned int len;
+	unsigned int returned;
+	u32 status;
+};
+
+enum fake_how {
+	FAKE_OK,
+	FAKE_NEVER,
+	FAKE_FAILS,
+	FAKE_EMPTY,
+	FAKE_SHORT,
+	FAKE_LONG,
+};
+
+static DEFINE_MUTEX(fake_topology);	/* adding and removing */
+static LIST_HEAD(fake_buses);
+static struct fake_bus *fake_present;
+
+static DEFINE_SPINLOCK(fake_lock);	/* all that follows */
+static DEFINE_XARRAY(fake_blocks);
+static LIST_HEAD(fake_kept);
+static enum fake_how fake_how;
+static unsigned int fake_argument;	/* of fake_how */
+static unsigned int fake_reads, fake_writes, fake_kept_count, fake_errors;
+static u32 fake_last_id;
+static unsigned int fake_last_len;
+static u8 fake_last[HV_CONFIG_BLOCK_SIZE_MAX];
+
+static DECLARE_WAIT_QUEUE_HEAD(fake_wait);
+static atomic_t fake_in_flight = ATOMIC_INIT(0);
+
+static struct fake_bus *to_fake_bus(struct device *dev)
+{
+	return container_of(dev, struct fake_bus, dev);
+}
+
+static unsigned int fake_requests(void)
+{
+	return READ_ONCE(fake_reads) + READ_ONCE(fake_writes);
+}
+
+static void fake_error(const char *what)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&fake_lock, flags);
+	fake_errors++;
+	spin_unlock_irqrestore(&fake_lock, flags);
+	pr_err("vpci_fake: %s\n", what);
+}
+
+/* ---- configuration space ---- */
+
+static u32 fake_register(const struct fake_function *function, int where)
+{
+	switch (where) {
+	case PCI_VENDOR_ID:
+	case PCI_SUBSYSTEM_VENDOR_ID:
+		return FAKE_ID;
+	case PCI_COMMAND:
+		return function->command;
+	case PCI_CLASS_REVISION:
+		return FAKE_CLASS;
+	case PCI_CACHE_LINE_SIZE:	/* there may be other functions in this slot */
+		return PCI_HEADER_TYPE_NORMAL << 16 | 1 << 23;
+	default:
+		return 0;
+	}
+}
+
+static struct fake_function *fake_at(struct pci_bus *bus, unsigned int devfn)
+{
+	struct fake_bus *fake = container_of(bus->sysdata, struct fake_bus, sysdata);
+
+	return fake->functions[devfn].present ? &fake->functions[devfn] : NULL;
+}
+
+static int fake_config_read(struct pci_bus *bus, unsigned int devfn, int where,
+			    int size, u32 *value)
+{
+	const struct fake_function *function = fake_at(bus, devfn);
+
+	*value = ~0;
+	if (!function)
+		return PCIBIOS_DEVICE_NOT_FOUND;
+	*value = fake_register(function, where & ~3) >> (where & 3) * 8;
+	if (size < 4)
+		*value &= (1U << size * 8) - 1;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static int fake_config_write(struct pci_bus *bus, unsigned int devfn, int where,
+			     int size, u32 value)
+{
+	struct fake_function *function = fake_at(bus, devfn);
+
+	if (!function)
+		return PCIBIOS_DEVICE_NOT_FOUND;
+	if (where == PCI_COMMAND)
+		function->command = value;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops fake_pci_ops = {
+	.read	= fake_config_read,
+	.write	= fake_config_write,
+};
+
+/* ---- the host's answers; fake_lock is held ---- */
+
+static void fake_answer_read(struct fake_request *req, const struct fake_block *block)
+{
+	unsigned int len = min(req->len, block->len);
+
+	if (fake_how == FAKE_EMPTY)
+		len = 0;
+	else if (fake_how == FAKE_SHORT)
+		len = min(len, fake_argument);
+	memcpy(req->buf, block->bytes, len);
+	req->returned = fake_how == FAKE_LONG ? req->len + fake_argument : len;
+}
+
+static void fake_answer(struct fake_request *req)
+{
+	const struct fake_block *block = xa_load(&fake_blocks, req->id);
+
+	if (fake_how == FAKE_FAILS)
+		req->status = fake_argument;
+	else if (!block)
+		req->status = FAKE_STATUS;
+	else if (!req->write)
+		fake_answer_read(req, block);
+	complete(&req->done);
+}
+
+static void fake_count(const struct fake_request *req)
+{
+	if (!req->write) {
+		fake_reads++;
+		return;
+	}
+	fake_writes++;
+	fake_last_id = req->id;
+	fake_last_len = req->len;
+	memcpy(fake_last, req->buf, req->len);
+}
+
+static void fake_receive(struct fake_request *req)
+{
+	spin_lock_irq(&fake_lock);
+	fake_count(req);
+	if (fake_how == FAKE_NEVER) {
+		list_add_tail(&req->kept, &fake_kept);
+		fake_kept_count++;
+	} else {
+		fake_answer(req);
+	}
+	spin_unlock_irq(&fake_lock);
+	wake_up_all(&fake_wait);
+}
+
+/* A request that was not answered is no longer there. */
+static void fake_withdraw(struct fake_request *req)
+{
+	spin_lock_irq(&fake_lock);
+	if (!list_empty(&req->kept)) {
+		list_del_init(&req->kept);
+		fake_kept_count--;
+	}
+	spin_unlock_irq(&fake_lock);
+}
+
+static void fake_release_kept(void)
+{
+	struct fake_request *req, *next;
+
+	spin_lock_irq(&fake_lock);
+	fake_how = FAKE_OK;
+	list_for_each_entry_safe(req, next, &fake_kept, kept) {
+		list_del_init(&req->kept);
+		fake_kept_count--;
+		fake_answer(req);
+	}
+	spin_unlock_irq(&fake_lock);
+}
+
+/* ---- what hv_pci does in hvpci_block_ops ---- */
+
+/*
+ * hv_pci takes its bus from the function's without a look at what that is. Here it
+ * is looked at; and between this and the call there is time for the bus to go.
+ */
+static struct fake_bus *fake_bus_of(struct pci_dev *pdev)
+{
+	static atomic_t calls;
+	struct fake_bus *bus;
+
+	if (WARN(pdev->bus->ops != &fake_pci_ops, "vpci_fake: a function that is not of hv_pci"))
+		return NULL;
+	if (atomic_inc_return(&calls) & 1)
+		schedule_timeout_uninterruptible(1);
+	bus = container_of(pdev->bus->sysdata, struct fake_bus, sysdata);
+	if (WARN(READ_ONCE(bus->removed), "vpci_fake: hv_pci's bus, used after it was freed"))
+		return NULL;
+	return bus;
+}
+
+static int fake_wait_for_host(struct fake_bus *bus, struct fake_request *req)
+{
+	do {
+		WARN(READ_ONCE(bus->released), "vpci_fake: vmbus' device, used after it was freed");
+		if (READ_ONCE(bus->rescinded)) {
+			fake_withdraw(req);
+			return -ENODEV;
+		}
+	} while (!wait_for_completion_timeout(&req->done, HZ / 10));
+	return 0;
+}
+
+static int fake_exchange(struct fake_bus *bus, struct fake_request *req)
+{
+	int ret;
+
+	atomic_inc(&fake_in_flight);
+	INIT_LIST_HEAD(&req->kept);
+	init_completion(&req->done);
+	fake_receive(req);
+	ret = fake_wait_for_host(bus, req);
+	if (atomic_dec_and_test(&fake_in_flight))
+		wake_up_all(&fake_wait);
+	return ret;
+}
+
+static int fake_read(struct pci_dev *pdev, void *buf, unsigned int len,
+		     unsigned int id, unsigned int *returned)
+{
+	struct fake_request req = { .buf = buf, .len = len, .id = id };
+	struct fake_bus *bus = fake_bus_of(pdev);
+	int ret;
+
+	if (!bus || !len || len > HV_CONFIG_BLOCK_SIZE_MAX)
+		return -EINVAL;
+	ret = fake_exchange(bus, &req);
+	if (ret)
+		return ret;
+	if (req.status || !req.returned) {
+		dev_err(&bus->dev, "Read Config Block failed: 0x%x, bytes_returned=%u\n",
+			req.status, req.returned);
+		return -EIO;
+	}
+	*returned = req.returned;
+	return 0;
+}
+
+static int fake_write(struct pci_dev *pdev, void *buf, unsigned int len, unsigned int id)
+{
+	struct fake_request req = { .buf = buf, .len = len, .id = id, .write = true };
+	struct fake_bus *bus = fake_bus_of(pdev);
+	int ret;
+
+	if (!bus || !len || len > HV_CONFIG_BLOCK_SIZE_MAX)
+		return -EINVAL;
+	ret = fake_exchange(bus, &req);
+	if (ret)
+		return ret;
+	if (req.status) {
+		dev_err(&bus->dev, "Write Config Block failed: 0x%x\n", req.status);
+		return -EIO;
+	}
+	return 0;
+}
+
+/* hv_pci lets anybody take the place of anybody else, who is then never told again. */
+static int fake_register_invalidate(struct pci_dev *pdev, void *context,
+				    void (*invalidate)(void *context, u64 mask))
+{
+	struct fake_bus *bus = fake_bus_of(pdev);
+	struct fake_function *function;
+	bool stolen = false;
+	int ret = -ENODEV;
+
+	if (!bus)
+		return -EINVAL;
+	function = &bus->functions[pdev->devfn];
+	spin_lock_irq(&fake_lock);
+	if (function->present) {
+		stolen = invalidate && function->invalidate;
+		function->invalidate = invalidate;
+		function->context = context;
+		ret = 0;
+	}
+	spin_unlock_irq(&fake_lock);
+	if (stolen)
+		fake_error("a listener took the place of another");
+	return ret;
+}
+
+/* In a tasklet there; and the listener may have gone since it was looked up. */
+static int fake_invalidate(unsigned int devfn, u64 mask)
+{
+	void (*invalidate)(void *context, u64 mask) = NULL;
+	struct fake_function *function;
+	void *context;
+	int ret = -ENODEV;
+
+	mutex_lock(&fake_topology);
+	local_bh_disable();
+	if (fake_present && fake_present->functions[devfn].present) {
+		function = &fake_present->functions[devfn];
+		spin_lock(&fake_lock);
+		invalidate = function->invalidate;
+		context = function->context;
+		spin_unlock(&fake_lock);
+		ret = 0;
+	}
+	if (invalidate) {
+		udelay(9);
+		invalidate(context, mask);
+	}
+	local_bh_enable();
+	mutex_unlock(&fake_topology);
+	return ret;
+}
+
+/* ---- the bus "vmbus", the driver "hv_pci" ---- */
+
+static void fake_bridge_released(struct pci_host_bridge *bridge)
+{
+	struct fake_bus *bus = bridge->release_data;
+
+	WRITE_ONCE(bus->bridge_released, true);
+	wake_up_all(&fake_wait);
+}
+
+static int fake_create_root_bus(struct fake_bus *bus)
+{
+	struct pci_host_bridge *bridge = bus->bridge;
+	int ret;
+
+	bridge->dev.parent = &bus->dev;
+	bridge->sysdata = &bus->sysdata;
+	bridge->ops = &fake_pci_ops;
+	pci_set_host_bridge_release(bridge, fake_bridge_released, bus);
+	ret = pci_scan_root_bus_bridge(bridge);
+	if (ret)
+		return ret;
+	pci_lock_rescan_remove();
+	pci_bus_add_devices(bridge->bus);
+	pci_unlock_rescan_remove();
+	return 0;
+}
+
+static int fake_probe(struct device *dev)
+{
+	struct fake_bus *bus = to_fake_bus(dev);
+	int ret;
+
+	bus->bridge = pci_alloc_host_bridge(0);
+	if (!bus->bridge)
+		return -ENOMEM;
+	ret = fake_create_root_bus(bus);
+	if (ret)
+		pci_free_host_bridge(bus->bridge);
+	return ret;
+}
+
+static int fake_remove(struct device *dev)
+{
+	struct fake_bus *bus = to_fake_bus(dev);
+
+	pci_lock_rescan_remove();
+	pci_stop_root_bus(bus->bridge->bus);
+	pci_remove_root_bus(bus->bridge->bus);
+	pci_unlock_rescan_remove();
+	WRITE_ONCE(bus->removed, true);
+	pci_free_host_bridge(bus->bridge);
+	return 0;
+}
+
+static struct bus_type fake_vmbus = {
+	.name	= "vmbus",
+};
+
+static struct device_driver fake_hv_pci = {
+	.name	= "hv_pci",
+	.bus	= &fake_vmbus,
+	.owner	= THIS_MODULE,
+	.probe	= fake_probe,
+	.remove	= fake_remove,
+};
+
+static void fake_released(struct device *dev)
+{
+	WRITE_ONCE(to_fake_bus(dev)->released, true);
+	wake_up_all(&fake_wait);
+}
+
+/* ---- commands ---- */
+
+/* A name that no bus had before, and a domain as on the last one. */
+static int fake_plug(void)
+{
+	static unsigned int number;
+	struct fake_bus *bus;
+	int ret;
+
+	if (fake_present)
+		return -EEXIST;
+	bus = kzalloc(sizeof(*bus), GFP_KERNEL);
+	if (!bus)
+		return -ENOMEM;
+	bus->sysdata.domain = FAKE_DOMAIN;
+	bus->sysdata.node = NUMA_NO_NODE;
+	bus->functions[0].present = true;
+	bus->dev.bus = &fake_vmbus;
+	bus->dev.release = fake_released;
+	dev_set_name(&bus->dev, "vpci-fake-%u", number++);
+	list_add(&bus->list, &fake_buses);
+	ret = device_register(&bus->dev);
+	if (ret) {
+		put_device(&bus->dev);
+		return ret;
+	}
+	fake_present = bus;
+	return bus->dev.driver ? 0 : -ENODEV;
+}
+
+static int fake_rescind(void)
+{
+	struct fake_bus *bus = fake_present;
+
+	if (!bus)
+		return -ENODEV;
+	WRITE_ONCE(bus->rescinded, true);
+	device_unregister(&bus->dev);
+	fake_present = NULL;
+	return 0;
+}
+
+static int fake_add(unsigned int devfn)
+{
+	struct pci_bus *bus;
+
+	if (!fake_present)
+		return -ENODEV;
+	if (fake_present->functions[devfn].present)
+		return -EEXIST;
+	fake_present->functions[devfn].present = true;
+	bus = fake_present->bridge->bus;
+	pci_lock_rescan_remove();
+	pci_scan_slot(bus, PCI_DEVFN(PCI_SLOT(devfn), 0));
+	pci_bus_add_devices(bus);
+	pci_unlock_rescan_remove();
+	return 0;
+}
+
+static int fake_eject(unsigned int devfn)
+{
+	struct pci_dev *pdev = pci_get_domain_bus_and_slot(FAKE_DOMAIN, 0, devfn);
+
+	if (!pdev)
+		return -ENODEV;
+	pci_stop_and_remove_bus_device_locked(pdev);
+	pci_dev_put(pdev);
+	spin_lock_irq(&fake_lock);
+	memset(&fake_present->functions[devfn], 0, sizeof(struct fake_function));
+	spin_unlock_irq(&fake_lock);
+	return 0;
+}
+
+static int fake_topology_command(const char *line)
+{
+	unsigned int slot, function;
+
+	if (!strcmp(line, "rescind"))
+		return fake_rescind();
+	if (!strcmp(line, "plug"))
+		return fake_plug();
+	if (sscanf(line, "add %x.%x", &slot, &function) == 2 && slot < 32 && function < 8)
+		return fake_add(PCI_DEVFN(slot, function));
+	if (sscanf(line, "eject %x.%x", &slot, &function) == 2 && slot < 32 && function < 8)
+		return fake_eject(PCI_DEVFN(slot, function));
+	return -EINVAL;
+}
+
+static struct fake_block *fake_new_block(const char *hex)
+{
+	struct fake_block *block = kzalloc(sizeof(*block), GFP_KERNEL);
+
+	if (!block)
+		return ERR_PTR(-ENOMEM);
+	block->len = strlen(hex) / 2;
+	if (block->len > sizeof(block->bytes) || hex2bin(block->bytes, hex, block->len)) {
+		kfree(block);
+		return ERR_PTR(-EINVAL);
+	}
+	return block;
+}
+
+static int fake_set_block(u32 id, const char *hex)
+{
+	struct fake_block *block = *hex ? fake_new_block(hex) : NULL;
+	struct fake_block *old;
+
+	if (IS_ERR(block))
+		return PTR_ERR(block);
+	old = xa_store(&fake_blocks, id, block, GFP_KERNEL);
+	if (xa_is_err(old)) {
+		kfree(block);
+		return xa_err(old);
+	}
+	spin_lock_irq(&fake_lock);	/* an answer may have been copying it */
+	spin_unlock_irq(&fake_lock);
+	kfree(old);
+	return 0;
+}
+
+static int fake_set_how(const char *words)
+{
+	enum fake_how how;
+	unsigned int argument = 0;
+
+	if (!strcmp(words, "ok"))
+		how = FAKE_OK;
+	else if (!strcmp(words, "never"))
+		how = FAKE_NEVER;
+	else if (!strcmp(words, "empty"))
+		how = FAKE_EMPTY;
+	else if (sscanf(words, "status %x", &argument) == 1)
+		how = FAKE_FAILS;
+	else if (sscanf(words, "short %u", &argument) == 1)
+		how = FAKE_SHORT;
+	else if (sscanf(words, "long %u", &argument) == 1)
+		how = FAKE_LONG;
+	else
+		return !strcmp(words, "twice") || !strcmp(words, "runt") ? -EOPNOTSUPP : -EINVAL;
+	spin_lock_irq(&fake_lock);
+	fake_how = how;
+	fake_argument = argument;
+	spin_unlock_irq(&fake_lock);
+	return 0;
+}
+
+static int fake_command(const char *line)
+{
+	unsigned int number, function;
+	int at = 0;
+	u64 mask;
+
+	if (sscanf(line, "block %i%n", &number, &at) == 1)
+		return fake_set_block(number, skip_spaces(line + at));
+	if (strstarts(line, "answer "))
+		return fake_set_how(line + strlen("answer "));
+	if (sscanf(line, "invalidate %x.%x %llx", &number, &function, &mask) == 3 &&
+	    number < 32 && function < 8)
+		return fake_invalidate(PCI_DEVFN(number, function), mask);
+	if (sscanf(line, "wait %u", &number) == 1)
+		return wait_event_killable(fake_wait, fake_requests() >= number);
+	if (!strcmp(line, "release")) {
+		fake_release_kept();
+		return 0;
+	}
+	mutex_lock(&fake_topology);
+	at = fake_topology_command(line);
+	mutex_unlock(&fake_topology);
+	return at;
+}
+
+static ssize_t fake_write_command(struct file *file, const char __user *buf,
+				  size_t count, loff_t *pos)
+{
+	char *line;
+	int ret;
+
+	if (count > PAGE_SIZE)
+		return -EINVAL;
+	line = memdup_user_nul(buf, count);
+	if (IS_ERR(line))
+		return PTR_ERR(line);
+	ret = fake_command(strim(line));
+	kfree(line);
+	return ret ?: count;
+}
+
+static ssize_t fake_read_counters(struct file *file, char __user *buf,
+				  size_t count, loff_t *pos)
+{
+	char hex[2 * HV_CONFIG_BLOCK_SIZE_MAX + 1], line[512];
+	int len;
+
+	spin_lock_irq(&fake_lock);
+	*bin2hex(hex, fake_last, fake_last_len) = '\0';
+	len = scnprintf(line, sizeof(line),
+			"requests %u reads %u writes %u kept %u last-write %u:%s errors %u\n",
+			fake_requests(), fake_reads, fake_writes, fake_kept_count,
+			fake_last_id, hex, fake_errors);
+	spin_unlock_irq(&fake_lock);
+	return simple_read_from_buffer(buf, count, pos, line, len);
+}
+
+static const struct file_operations fake_fops = {
+	.owner	= THIS_MODULE,
+	.read	= fake_read_counters,
+	.write	= fake_write_command,
+};
+
+static struct miscdevice fake_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "vpci_host",
+	.mode	= 0600,
+	.fops	= &fake_fops,
+};
+
+/* ---- coming and going ---- */
+
+/* A function has a reference to its bus, and that one to its bridge. */
+static bool fake_all_released(struct fake_bus *bus)
+{
+	return READ_ONCE(bus->released) && READ_ONCE(bus->bridge_released);
+}
+
+static void fake_remove_all(void)
+{
+	struct fake_bus *bus, *next;
+
+	mutex_lock(&fake_topology);
+	fake_rescind();
+	mutex_unlock(&fake_topology);
+	wait_event(fake_wait, !atomic_read(&fake_in_flight));
+	list_for_each_entry_safe(bus, next, &fake_buses, list) {
+		if (WARN(!wait_event_timeout(fake_wait, fake_all_released(bus), 10 * HZ),
+			 "vpci_fake: a reference leaks, to vmbus' device or to a function"))
+			continue;
+		kfree(bus);
+	}
+}
+
+static void fake_free_blocks(void)
+{
+	struct fake_block *block;
+	unsigned long id;
+
+	xa_for_each(&fake_blocks, id, block)
+		kfree(block);
+	xa_destroy(&fake_blocks);
+}
+
+static int __init fake_register_vmbus(void)
+{
+	int ret = bus_register(&fake_vmbus);
+
+	if (ret)
+		return ret;
+	ret = driver_register(&fake_hv_pci);
+	if (ret)
+		bus_unregister(&fake_vmbus);
+	return ret;
+}
+
+static void fake_unregister_vmbus(void)
+{
+	driver_unregister(&fake_hv_pci);
+	bus_unregister(&fake_vmbus);
+}
+
+static int __init fake_init(void)
+{
+	int ret;
+
+	if (hvpci_block_ops.read_block) {
+		pr_err("vpci_fake: there is an hv_pci already\n");
+		return -EBUSY;
+	}
+	ret = fake_register_vmbus();
+	if (ret)
+		return ret;
+	hvpci_block_ops.read_block = fake_read;
+	hvpci_block_ops.write_block = fake_write;
+	hvpci_block_ops.reg_blk_invalidate = fake_register_invalidate;
+	ret = fake_plug();
+	if (ret)
+		goto remove;
+	ret = misc_register(&fake_misc);
+	if (ret)
+		goto remove;
+	return 0;
+remove:
+	fake_remove_all();
+	memset(&hvpci_block_ops, 0, sizeof(hvpci_block_ops));
+	fake_unregister_vmbus();
+	return ret;
+}
+
+static void __exit fake_exit(void)
+{
+	misc_deregister(&fake_misc);
+	fake_remove_all();
+	memset(&hvpci_block_ops, 0, sizeof(hvpci_block_ops));
+	fake_unregister_vmbus();
+	fake_free_blocks();
+}
+
+module_init(fake_init);
+module_exit(fake_exit);
+
+MODULE_DESCRIPTION("Test only: plays hv_pci and the Hyper-V host behind it");
+MODULE_LICENSE("GPL");
