@@ -1,0 +1,850 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the host may do with a request: fail it, answer it late, twice, wrongly or
+ * never, and take the function away meanwhile. Callers, close(), removal and the rest
+ * of the guest must get on with it.
+ */
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "vpci_helpers.h"
+#include "kselftest_harness.h"
+
+#define BLOCK	3		/* 128 bytes of pattern 1 */
+#define GONE	(POLLHUP | POLLERR)
+
+/* More than are ever given to hv_pci at once. */
+#define MANY	24
+
+FIXTURE(host) {
+	int fd;
+	uint8_t block[VPCI_BLOCK_SIZE_MAX];
+	uint8_t out[VPCI_BLOCK_SIZE_MAX];
+	struct host_counters before;
+	struct caller callers[MANY];
+};
+
+FIXTURE_SETUP(host)
+{
+	ASSERT_EQ(0, load_module("vpci_block"));
+	ASSERT_EQ(0, reset_host());
+	fill_pattern(self->block, sizeof(self->block), 1);
+	memset(self->out, 0xa5, sizeof(self->out));
+	ASSERT_EQ(0, host_block(BLOCK, self->block, sizeof(self->block)));
+	self->fd = open_node("00.0", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	self->before = host_counters();
+}
+
+/* Whatever was kept has been answered: nothing of it is left anywhere. */
+FIXTURE_TEARDOWN(host)
+{
+	EXPECT_EQ(0, host("release"));
+	if (self->fd >= 0)
+		close(self->fd);
+	EXPECT_EQ(self->before.errors, host_counters().errors);
+	wait_unused("vpci_block");
+	EXPECT_EQ(0, unload_module("vpci_block"));
+	/* It complains of references to what was its own. */
+	if (!real_hv_pci()) {
+		EXPECT_EQ(0, unload_module("vpci_fake"));
+		EXPECT_EQ(0, load_module("vpci_fake"));
+	}
+	EXPECT_EQ(0, load_module("vpci_block"));
+}
+
+static int read_all(FIXTURE_DATA(host) * self, uint32_t *came)
+{
+	return read_block(self->fd, BLOCK, self->out, sizeof(self->out), came);
+}
+
+static bool reads_well(FIXTURE_DATA(host) * self)
+{
+	uint32_t came = 0;
+
+	return !read_all(self, &came) && came == sizeof(self->block) &&
+	       !memcmp(self->block, self->out, came);
+}
+
+/* Threads whose reads (and writes, every other one) the host has, or waits to be given. */
+static int start_many(FIXTURE_DATA(host) * self, int n)
+{
+	int i, err = 0;
+
+	for (i = 0; i < n && !err; i++)
+		err = i & 1 ? start_write(&self->callers[i], self->fd, BLOCK, 32) :
+			      start_read(&self->callers[i], self->fd, BLOCK, 128);
+	return err;
+}
+
+/* How many of them ended with @err. */
+static int join_many(FIXTURE_DATA(host) * self, int n, int err)
+{
+	int i, same = 0;
+
+	for (i = 0; i < n; i++)
+		same += join_caller(&self->callers[i]) == err &&
+			self->callers[i].req.status == status_of(err);
+	return same;
+}
+
+/* A node of the same name, and a function that works. */
+static void expect_works_anew(struct __test_metadata *_metadata, FIXTURE_DATA(host) * self)
+{
+	close(self->fd);
+	self->fd = open_node("00.0", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	EXPECT_TRUE(reads_well(self));
+}
+
+/* ---- answers ---- */
+
+TEST_F_TIMEOUT(host, failing_status, TEST_TIMEOUT)
+{
+	uint32_t came;
+
+	ASSERT_EQ(0, host("answer status c0000001"));
+	EXPECT_EQ(EIO, read_all(self, &came));
+	EXPECT_EQ(0, came);
+	EXPECT_EQ(EIO, write_block(self->fd, BLOCK, self->block, 16));
+	ASSERT_EQ(0, host("answer status 1"));
+	EXPECT_EQ(EIO, read_all(self, &came));
+	EXPECT_EQ(EIO, write_block(self->fd, BLOCK, self->block, 16));
+	EXPECT_TRUE(all_a5(self->out, self->out + sizeof(self->out)));
+	ASSERT_EQ(0, host("answer ok"));
+	EXPECT_TRUE(reads_well(self));
+	EXPECT_EQ(0, write_block(self->fd, BLOCK, self->block, 16));
+}
+
+TEST_F_TIMEOUT(host, missing_block, TEST_TIMEOUT)
+{
+	uint32_t came;
+
+	EXPECT_EQ(EIO, read_block(self->fd, 9, self->out, 16, &came));
+	EXPECT_EQ(0, came);
+	EXPECT_EQ(EIO, write_block(self->fd, 9, self->block, 16));
+	EXPECT_TRUE(all_a5(self->out, self->out + sizeof(self->out)));
+	EXPECT_TRUE(reads_well(self));
+}
+
+TEST_F_TIMEOUT(host, empty_answer, TEST_TIMEOUT)
+{
+	uint32_t came;
+
+	ASSERT_EQ(0, host("answer empty"));
+	EXPECT_EQ(EIO, read_all(self, &came));
+	EXPECT_EQ(0, came);
+	EXPECT_TRUE(all_a5(self->out, self->out + sizeof(self->out)));
+	ASSERT_EQ(0, host("answer ok"));
+	EXPECT_TRUE(reads_well(self));
+}
+
+TEST_F_TIMEOUT(host, answers_twice, TEST_TIMEOUT)
+{
+	int err = host("answer twice");
+	int i;
+
+	if (err == EOPNOTSUPP)
+		SKIP(return, "there are no packets where hv_pci's place is taken");
+	ASSERT_EQ(0, err);
+	for (i = 0; i < 20; i++) {
+		EXPECT_TRUE(reads_well(self));
+		EXPECT_EQ(0, write_block(self->fd, BLOCK, self->block, 16));
+	}
+	ASSERT_EQ(0, host("answer ok"));
+	EXPECT_TRUE(reads_well(self));
+}
+
+TEST_F_TIMEOUT(host, answer_without_a_header, TEST_TIMEOUT)
+{
+	int err = host("answer runt");
+
+	if (err == EOPNOTSUPP)
+		SKIP(return, "there are no packets where hv_pci's place is taken");
+	ASSERT_EQ(0, err);
+	EXPECT_EQ(EIO, read_all(self, NULL));
+	EXPECT_TRUE(all_a5(self->out, self->out + sizeof(self->out)));
+	ASSERT_EQ(0, host("answer ok"));
+	EXPECT_TRUE(reads_well(self));
+}
+
+TEST_F_TIMEOUT(host, late_answer, TEST_TIMEOUT)
+{
+	int i;
+
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, start_many(self, 2));
+	ASSERT_EQ(0, host_wait(&self->before, 2));
+	EXPECT_EQ(2, host_counters().kept);
+	for (i = 0; i < 2; i++)
+		EXPECT_TRUE(is_waiting(&self->callers[i]));
+	ASSERT_EQ(0, host("release"));
+	EXPECT_EQ(2, join_many(self, 2, 0));
+	EXPECT_EQ(128, self->callers[0].req.information);
+	EXPECT_EQ(0, memcmp(self->block, self->callers[0].out, 128));
+}
+
+/* A signal that has a handler does not end the wait, nor is a write done again. */
+TEST_F_TIMEOUT(host, signal_does_not_end_the_wait, TEST_TIMEOUT)
+{
+	int i;
+
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, start_many(self, 2));
+	ASSERT_EQ(0, host_wait(&self->before, 2));
+	for (i = 0; i < 2; i++) {
+		wait_asleep(self->callers[i].tid);
+		interrupt_caller(&self->callers[i]);
+		wait_asleep(self->callers[i].tid);
+		EXPECT_TRUE(is_waiting(&self->callers[i]));
+	}
+	ASSERT_EQ(0, host("release"));
+	EXPECT_EQ(2, join_many(self, 2, 0));
+	EXPECT_EQ(2, host_counters().requests - self->before.requests);
+}
+
+/* More than hv_pci is given at once: the others get their turn, and each its own. */
+TEST_F_TIMEOUT(host, many_late_answers, TEST_TIMEOUT)
+{
+	int i;
+
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, start_many(self, MANY));
+	ASSERT_EQ(0, host_wait(&self->before, 1));
+	for (i = 0; i < MANY; i++)
+		wait_asleep(self->callers[i].tid);
+	EXPECT_LT(host_counters().kept, MANY);
+	ASSERT_EQ(0, host("release"));
+	EXPECT_EQ(MANY, join_many(self, MANY, 0));
+	for (i = 0; i < MANY; i += 2)
+		EXPECT_EQ(0, memcmp(self->block, self->callers[i].out, 128));
+	EXPECT_EQ(MANY, host_counters().requests - self->before.requests);
+}
+
+static void *read_own_block(void *arg)
+{
+	const uint32_t id = (uintptr_t)arg & 0xff;
+	const int fd = (uintptr_t)arg >> 8;
+	uint8_t block[VPCI_BLOCK_SIZE_MAX], out[VPCI_BLOCK_SIZE_MAX];
+	uintptr_t bad = 0;
+	uint32_t came;
+	int i;
+
+	fill_pattern(block, sizeof(block), id);
+	for (i = 0; i < 100; i++) {
+		if (read_block(fd, id, out, 128 - i, &came) || came != 128u - i ||
+		    memcmp(block, out, came))
+			bad++;
+	}
+	return (void *)bad;
+}
+
+TEST_F_TIMEOUT(host, each_caller_has_its_own, TEST_TIMEOUT)
+{
+	pthread_t threads[6];
+	uintptr_t i;
+	void *bad;
+
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		fill_pattern(self->out, sizeof(self->out), i);
+		ASSERT_EQ(0, host_block(i, self->out, sizeof(self->out)));
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, read_own_block,
+					    (void *)(i | self->fd << 8)));
+	}
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		pthread_join(threads[i], &bad);
+		EXPECT_EQ(NULL, bad);
+		host_block(i, NULL, 0);
+	}
+	EXPECT_EQ(600, host_counters().requests - self->before.requests);
+}
+
+/* ---- no answer ---- */
+
+/* Processes that read until they are killed. */
+static int fork_readers(pid_t *pids, int n, int fd)
+{
+	uint8_t out[VPCI_BLOCK_SIZE_MAX];
+	int i;
+
+	for (i = 0; i < n; i++) {
+		pids[i] = fork();
+		if (pids[i] < 0)
+			return errno;
+		if (!pids[i]) {
+			for (;;)
+				read_block(fd, BLOCK, out, sizeof(out), NULL);
+		}
+	}
+	return 0;
+}
+
+static bool dies_of_sigkill(pid_t pid)
+{
+	int status;
+
+	return !kill(pid, SIGKILL) && waitpid(pid, &status, 0) == pid &&
+	       WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+TEST_F_TIMEOUT(host, killed_caller_dies, TEST_TIMEOUT)
+{
+	pid_t pid;
+
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, fork_readers(&pid, 1, self->fd));
+	ASSERT_EQ(0, host_wait(&self->before, 1));
+	EXPECT_TRUE(dies_of_sigkill(pid));
+	EXPECT_EQ(1, host_counters().kept);
+	ASSERT_EQ(0, host("release"));
+	EXPECT_EQ(0, host_counters().kept);
+	EXPECT_TRUE(reads_well(self));
+}
+
+/* Those, too, that wait for their turn; and the last one's death closes the file. */
+TEST_F_TIMEOUT(host, killed_callers_die, TEST_TIMEOUT)
+{
+	pid_t pids[MANY];
+	int i;
+
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, fork_readers(pids, MANY, self->fd));
+	close(self->fd);
+	ASSERT_EQ(0, host_wait(&self->before, 4));
+	for (i = 0; i < MANY; i++)
+		EXPECT_TRUE(dies_of_sigkill(pids[i]));
+	self->fd = open_node("00.0", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, host("release"));
+	EXPECT_TRUE(reads_well(self));
+}
+
+/* As a process that is killed does it: with its threads in the middle of calls. */
+TEST_F_TIMEOUT(host, process_with_threads_dies, TEST_TIMEOUT)
+{
+	pid_t pid;
+
+	ASSERT_EQ(0, host("answer never"));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		start_many(self, MANY);
+		start_invalidate(&self->callers[0], self->fd, false);
+		pause();
+	}
+	ASSERT_EQ(0, host_wait(&self->before, 4));
+	EXPECT_TRUE(dies_of_sigkill(pid));
+	ASSERT_EQ(0, host("release"));
+	EXPECT_TRUE(reads_well(self));
+}
+
+/* What hangs in one function is no other function's problem. */
+TEST_F_TIMEOUT(host, other_function_works, TEST_TIMEOUT)
+{
+	uint8_t out[VPCI_BLOCK_SIZE_MAX];
+	int other;
+
+	ASSERT_EQ(0, host("add 01.0"));
+	other = open_node("01.0", O_RDWR);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, start_many(self, MANY));
+	ASSERT_EQ(0, host_wait(&self->before, 4));
+	wait_asleep(self->callers[MANY - 1].tid);
+	ASSERT_EQ(0, host("eject 00.0"));
+	EXPECT_EQ(MANY, join_many(self, MANY, ENODEV));
+	ASSERT_EQ(0, host("answer ok"));
+	EXPECT_EQ(0, read_block(other, BLOCK, out, sizeof(out), NULL));
+	EXPECT_EQ(0, memcmp(self->block, out, sizeof(out)));
+	close(other);
+}
+
+TEST_F_TIMEOUT(host, module_stays_while_a_request_does, TEST_TIMEOUT)
+{
+	pid_t pid;
+
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, fork_readers(&pid, 1, self->fd));
+	ASSERT_EQ(0, host_wait(&self->before, 1));
+	EXPECT_TRUE(dies_of_sigkill(pid));
+	close(self->fd);
+	EXPECT_EQ(EWOULDBLOCK, unload_module("vpci_block"));
+	ASSERT_EQ(0, host("release"));
+	wait_unused("vpci_block");
+	EXPECT_EQ(0, unload_module("vpci_block"));
+	EXPECT_EQ(0, count_nodes());
+	ASSERT_EQ(0, load_module("vpci_block"));
+	self->fd = open_node("00.0", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	EXPECT_TRUE(reads_well(self));
+}
+
+/* hv_pci's code is what the request is in. */
+TEST_F_TIMEOUT(host, hv_pci_stays_while_a_request_does, TEST_TIMEOUT)
+{
+	const char *hv_pci = real_hv_pci() ? "vpci_hv_pci" : "vpci_fake";
+	pid_t pid;
+
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, fork_readers(&pid, 1, self->fd));
+	ASSERT_EQ(0, host_wait(&self->before, 1));
+	EXPECT_TRUE(dies_of_sigkill(pid));
+	EXPECT_EQ(EWOULDBLOCK, unload_module(hv_pci));
+	ASSERT_EQ(0, host("eject 00.0"));
+	EXPECT_EQ(EWOULDBLOCK, unload_module(hv_pci));
+	ASSERT_EQ(0, host("release"));
+	wait_unused(hv_pci);
+}
+
+/* ---- removal ---- */
+
+static void expect_gone(struct __test_metadata *_metadata, FIXTURE_DATA(host) * self)
+{
+	const struct epoll_event all = { .events = EPOLLIN };
+	struct epoll_event event = {};
+	int epfd = epoll_create1(EPOLL_CLOEXEC);
+	uint64_t mask;
+
+	EXPECT_EQ(GONE, readiness(self->fd));
+	ASSERT_EQ(0, epoll_ctl(epfd, EPOLL_CTL_ADD, self->fd, (struct epoll_event *)&all));
+	EXPECT_EQ(1, epoll_wait(epfd, &event, 1, -1));
+	EXPECT_EQ(EPOLLHUP | EPOLLERR, event.events);
+	close(epfd);
+	EXPECT_EQ(ENODEV, read_all(self, NULL));
+	EXPECT_EQ(ENODEV, write_block(self->fd, BLOCK, self->block, 16));
+	EXPECT_EQ(ENODEV, invalid_blocks(self->fd, &mask));
+	EXPECT_EQ(-1, open_node("00.0", O_RDWR));
+	EXPECT_EQ(ENOENT, errno);
+}
+
+TEST_F_TIMEOUT(host, ejected_while_open, TEST_TIMEOUT)
+{
+	unsigned int asked;
+
+	ASSERT_EQ(0, host("invalidate 00.0 1"));
+	ASSERT_EQ(0, host("eject 00.0"));
+	asked = host_counters().requests;
+	expect_gone(_metadata, self);
+	EXPECT_EQ(asked, host_counters().requests);
+	ASSERT_EQ(0, host("add 00.0"));
+	EXPECT_EQ(GONE, readiness(self->fd));
+	expect_works_anew(_metadata, self);
+}
+
+TEST_F_TIMEOUT(host, rescinded_while_open, TEST_TIMEOUT)
+{
+	ASSERT_EQ(0, host("rescind"));
+	expect_gone(_metadata, self);
+	EXPECT_EQ(0, count_nodes());
+	ASSERT_EQ(0, host("plug"));
+	expect_works_anew(_metadata, self);
+}
+
+/* The last reference to a function that is long gone is the open file's. */
+TEST_F_TIMEOUT(host, closed_after_all_is_gone, TEST_TIMEOUT)
+{
+	int dup_fd = dup(self->fd);
+
+	ASSERT_EQ(0, host("rescind"));
+	EXPECT_EQ(EWOULDBLOCK, unload_module("vpci_block"));
+	close(self->fd);
+	EXPECT_EQ(GONE, readiness(dup_fd));
+	close(dup_fd);
+	EXPECT_EQ(0, unload_module("vpci_block"));
+	ASSERT_EQ(0, host("plug"));
+	ASSERT_EQ(0, load_module("vpci_block"));
+	self->fd = open_node("00.0", O_RDWR);
+	ASSERT_LE(0, self->fd);
+}
+
+/*
+ * Everybody who waits has ENODEV, those for their turn as well; the ejection does not
+ * wait for the host; and the answers, when they come, hurt nobody.
+ */
+TEST_F_TIMEOUT(host, ejected_with_requests, TEST_TIMEOUT)
+{
+	struct caller listener;
+
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, start_many(self, MANY));
+	ASSERT_EQ(0, start_invalidate(&listener, self->fd, true));
+	ASSERT_EQ(0, host_wait(&self->before, 4));
+	ASSERT_EQ(0, host("eject 00.0"));
+	EXPECT_EQ(MANY, join_many(self, MANY, ENODEV));
+	EXPECT_RESULT(ENODEV, 0, join_caller(&listener), &listener.req);
+	EXPECT_LT(0, host_counters().kept);
+	expect_gone(_metadata, self);
+	ASSERT_EQ(0, host("answer ok"));
+	ASSERT_EQ(0, host("add 00.0"));
+	expect_works_anew(_metadata, self);
+	ASSERT_EQ(0, host("release"));
+	EXPECT_EQ(0, host_counters().kept);
+	EXPECT_TRUE(reads_well(self));
+}
+
+TEST_F_TIMEOUT(host, rescinded_with_requests, TEST_TIMEOUT)
+{
+	struct caller listener;
+
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, start_many(self, MANY));
+	ASSERT_EQ(0, start_invalidate(&listener, self->fd, true));
+	ASSERT_EQ(0, host_wait(&self->before, 4));
+	ASSERT_EQ(0, host("rescind"));
+	EXPECT_EQ(MANY, join_many(self, MANY, ENODEV));
+	EXPECT_RESULT(ENODEV, 0, join_caller(&listener), &listener.req);
+	expect_gone(_metadata, self);
+	ASSERT_EQ(0, host("plug"));
+	ASSERT_EQ(0, host("answer ok"));
+	expect_works_anew(_metadata, self);
+}
+
+/* The host forgets a function's requests, ejects it, and then goes altogether. */
+TEST_F_TIMEOUT(host, rescinded_after_the_ejection, TEST_TIMEOUT)
+{
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, start_many(self, 4));
+	ASSERT_EQ(0, host_wait(&self->before, 4));
+	ASSERT_EQ(0, host("eject 00.0"));
+	EXPECT_EQ(4, join_many(self, 4, ENODEV));
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(EWOULDBLOCK, unload_module("vpci_block"));
+	ASSERT_EQ(0, host("rescind"));
+	wait_unused("vpci_block");
+	EXPECT_EQ(0, host_counters().kept);
+}
+
+/* Callers have their ENODEV before the removal is through, which may take its time. */
+static void *remove_function(void *arg)
+{
+	(void)arg;
+	return (void *)(intptr_t)host("eject 00.0");
+}
+
+TEST_F_TIMEOUT(host, callers_do_not_wait_for_the_removal, TEST_TIMEOUT)
+{
+	pthread_t thread;
+	double begin;
+	void *err;
+
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, start_many(self, 2));
+	ASSERT_EQ(0, host_wait(&self->before, 2));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, remove_function, NULL));
+	EXPECT_EQ(2, join_many(self, 2, ENODEV));
+	begin = seconds();
+	pthread_join(thread, &err);
+	EXPECT_EQ(NULL, err);
+	EXPECT_GT(20, seconds() - begin);
+}
+
+/* ---- many times ---- */
+
+struct hammer {
+	pthread_t thread;
+	bool *stop;
+	unsigned int good, gone, bad;
+	int err;		/* of the last bad one; negative: no errno, but wrong */
+};
+
+static void count_bad(struct hammer *h, int err)
+{
+	h->bad++;
+	h->err = err;
+}
+
+/* 0, or what a call may come to when the function goes at any moment. */
+static void count_result(struct hammer *h, int err)
+{
+	if (!err)
+		h->good++;
+	else if (err == ENODEV || err == EAGAIN)
+		h->gone++;
+	else
+		count_bad(h, err);
+}
+
+static void use_node(struct hammer *h, int fd, const uint8_t *block)
+{
+	uint8_t out[VPCI_BLOCK_SIZE_MAX];
+	uint64_t mask;
+	uint32_t came = 0;
+	int err, i;
+
+	for (i = 0; i < 4; i++) {
+		err = read_block(fd, BLOCK, out, sizeof(out), &came);
+		count_result(h, err);
+		if (!err && (came != sizeof(out) || memcmp(block, out, came)))
+			count_bad(h, -1);
+		count_result(h, write_block(fd, BLOCK, block, 32));
+		count_result(h, invalid_blocks(fd, &mask));
+		if (readiness(fd) & POLLNVAL)
+			count_bad(h, -2);
+	}
+}
+
+static void *hammer(void *arg)
+{
+	uint8_t block[VPCI_BLOCK_SIZE_MAX];
+	struct hammer *h = arg;
+	int fd;
+
+	fill_pattern(block, sizeof(block), 1);
+	while (!__atomic_load_n(h->stop, __ATOMIC_RELAXED)) {
+		fd = open_node("00.0", O_RDWR | O_NONBLOCK);
+		if (fd < 0) {
+			/* ENXIO: the node outlives its device number for a moment. */
+			if (errno != ENOENT && errno != ENODEV && errno != ENXIO)
+				count_bad(h, errno);
+			continue;
+		}
+		use_node(h, fd, block);
+		close(fd);
+	}
+	return NULL;
+}
+
+static int start_hammers(struct hammer *h, int n, bool *stop)
+{
+	int i, err = 0;
+
+	for (i = 0; i < n && !err; i++) {
+		h[i] = (struct hammer) { .stop = stop };
+		err = pthread_create(&h[i].thread, NULL, hammer, &h[i]);
+	}
+	return err;
+}
+
+static struct hammer stop_hammers(struct hammer *h, int n, bool *stop)
+{
+	struct hammer sum = {};
+	int i;
+
+	__atomic_store_n(stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < n; i++) {
+		pthread_join(h[i].thread, NULL);
+		sum.good += h[i].good;
+		sum.gone += h[i].gone;
+		sum.bad += h[i].bad;
+		sum.err = h[i].err ?: sum.err;
+	}
+	return sum;
+}
+
+#define HAMMERS	3
+#define TIMES	300
+
+/* Each time when the host has got something since the last. */
+static void expect_hammered(struct __test_metadata *_metadata, const char *away,
+			    const char *back, bool *stop, struct hammer *h)
+{
+	struct host_counters before;
+	struct hammer sum;
+	int i;
+
+	for (i = 0; i < TIMES; i++) {
+		before = host_counters();
+		ASSERT_EQ(0, host_wait(&before, i % 4));
+		ASSERT_EQ(0, host("invalidate 00.0 1"));
+		ASSERT_EQ(0, host("%s", away));
+		ASSERT_EQ(0, host("%s", back));
+	}
+	sum = stop_hammers(h, HAMMERS, stop);
+	EXPECT_EQ(0, sum.bad)
+		TH_LOG("the last of them: %d", sum.err);
+	EXPECT_LT(TIMES / 10, sum.good);
+	EXPECT_LT(TIMES / 10, sum.gone);
+	TH_LOG("%u calls, %u without a function", sum.good, sum.gone);
+}
+
+TEST_F_TIMEOUT(host, ejected_many_times, TEST_TIMEOUT)
+{
+	struct hammer h[HAMMERS];
+	bool stop = false;
+
+	ASSERT_EQ(0, start_hammers(h, HAMMERS, &stop));
+	expect_hammered(_metadata, "eject 00.0", "add 00.0", &stop, h);
+	expect_works_anew(_metadata, self);
+}
+
+TEST_F_TIMEOUT(host, rescinded_many_times, TEST_TIMEOUT)
+{
+	struct hammer h[HAMMERS];
+	bool stop = false;
+
+	ASSERT_EQ(0, start_hammers(h, HAMMERS, &stop));
+	expect_hammered(_metadata, "rescind", "plug", &stop, h);
+	expect_works_anew(_metadata, self);
+}
+
+/* Each time with requests that the host has and does not answer. */
+TEST_F_TIMEOUT(host, rescinded_with_requests_many_times, TEST_TIMEOUT)
+{
+	struct host_counters before;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		before = host_counters();
+		ASSERT_EQ(0, host("answer never"));
+		ASSERT_EQ(0, start_many(self, 4));
+		ASSERT_EQ(0, host_wait(&before, 1 + i % 4));
+		ASSERT_EQ(0, host("rescind"));
+		ASSERT_EQ(4, join_many(self, 4, ENODEV));
+		close(self->fd);
+		ASSERT_EQ(0, host("plug"));
+		self->fd = open_node("00.0", O_RDWR);
+		ASSERT_LE(0, self->fd);
+	}
+	ASSERT_EQ(0, host("answer ok"));
+	EXPECT_TRUE(reads_well(self));
+}
+
+/* Ejections with a host that is silent take a while, and add up what it never answers. */
+TEST_F_TIMEOUT(host, ejected_with_requests_many_times, TEST_TIMEOUT)
+{
+	struct host_counters before;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		before = host_counters();
+		ASSERT_EQ(0, host("answer never"));
+		ASSERT_EQ(0, start_many(self, 12));
+		ASSERT_EQ(0, host_wait(&before, 1 + i % 4));
+		ASSERT_EQ(0, host("eject 00.0"));
+		ASSERT_EQ(12, join_many(self, 12, ENODEV));
+		close(self->fd);
+		ASSERT_EQ(0, host("add 00.0"));
+		self->fd = open_node("00.0", O_RDWR);
+		ASSERT_LE(0, self->fd);
+	}
+	EXPECT_LE(8, host_counters().kept);
+	ASSERT_EQ(0, host("release"));
+	EXPECT_TRUE(reads_well(self));
+}
+
+/* ---- what is left ---- */
+
+static int all_that_hangs(FIXTURE_DATA(host) * self)
+{
+	struct host_counters before = host_counters();
+	int err;
+
+	err = host("answer never");
+	err = err ?: start_many(self, 4);
+	err = err ?: host_wait(&before, 4);
+	err = err ?: host("eject 00.0");
+	err = err ?: join_many(self, 4, ENODEV) == 4 ? 0 : EBADE;
+	return err ?: host("release");
+}
+
+/* Functions have numbers, which are free again when nobody has the function any more. */
+TEST_F_TIMEOUT(host, functions_are_released, TEST_TIMEOUT)
+{
+	struct stat first, last;
+	int i;
+
+	ASSERT_EQ(0, fstat(self->fd, &first));
+	for (i = 0; i < 5; i++) {
+		ASSERT_TRUE(reads_well(self));
+		ASSERT_EQ(EIO, read_block(self->fd, 9, self->out, 16, NULL));
+		ASSERT_EQ(0, all_that_hangs(self));
+		close(self->fd);
+		wait_unused("vpci_block");
+		ASSERT_EQ(0, host("add 00.0"));
+		self->fd = open_node("00.0", O_RDWR);
+		ASSERT_LE(0, self->fd);
+	}
+	ASSERT_EQ(0, fstat(self->fd, &last));
+	EXPECT_EQ(first.st_rdev, last.st_rdev);
+}
+
+/* Objects that kmalloc() has given out. */
+static long kmalloc_objects(void)
+{
+	FILE *slabs = fopen("/proc/slabinfo", "r");
+	char line[256], name[64];
+	long active, sum = 0;
+
+	while (slabs && fgets(line, sizeof(line), slabs)) {
+		if (sscanf(line, "%63s %ld", name, &active) == 2 && strstr(name, "kmalloc-"))
+			sum += active;
+	}
+	if (slabs)
+		fclose(slabs);
+	return sum;
+}
+
+#define REQUESTS	3000
+
+TEST_F_TIMEOUT(host, requests_are_freed, TEST_TIMEOUT)
+{
+	long before;
+	int i;
+
+	ASSERT_TRUE(reads_well(self));
+	before = kmalloc_objects();
+	ASSERT_LT(0, before);
+	for (i = 0; i < REQUESTS; i++)
+		ASSERT_EQ(0, i & 1 ? read_all(self, NULL) :
+				     write_block(self->fd, BLOCK, self->block, 16));
+	EXPECT_GT(before + REQUESTS / 2, kmalloc_objects());
+}
+
+/* ---- the log ---- */
+
+/* hv_pci has a line for each failure: they come no faster than ten in five seconds. */
+#define BURST	10
+#define PERIOD	5
+
+TEST_F_TIMEOUT(host, failures_do_not_flood_the_log, TEST_TIMEOUT)
+{
+	const char *line = "Config Block failed";
+	int before = count_in_log(line);
+	double begin = seconds();
+	int i;
+
+	ASSERT_EQ(0, host("answer status c0000001"));
+	for (i = 0; i < 2 * BURST + 1; i++)
+		EXPECT_EQ(EIO, i & 1 ? write_block(self->fd, BLOCK, self->block, 16) :
+				       read_all(self, NULL));
+	EXPECT_LT(2 * PERIOD - 2, seconds() - begin);
+	EXPECT_EQ(2 * BURST + 1, count_in_log(line) - before);
+}
+
+/* Nor from several at once; they can be killed, and the function can go. */
+TEST_F_TIMEOUT(host, failures_of_many_processes, TEST_TIMEOUT)
+{
+	const char *line = "Config Block failed";
+	int before = count_in_log(line);
+	double begin = seconds();
+	struct caller waiting;
+	pid_t pids[MANY];
+	int i, lines;
+
+	ASSERT_EQ(0, host("answer status c0000001"));
+	ASSERT_EQ(0, fork_readers(pids, MANY, self->fd));
+	ASSERT_EQ(0, host_wait(&self->before, 2 * BURST));
+	lines = count_in_log(line) - before;
+	EXPECT_GE(BURST * (1 + (int)((seconds() - begin) / PERIOD)), lines);
+	for (i = 0; i < MANY; i++)
+		EXPECT_TRUE(dies_of_sigkill(pids[i]));
+	ASSERT_EQ(0, start_read(&waiting, self->fd, BLOCK, 128));
+	ASSERT_EQ(0, host("eject 00.0"));
+	EXPECT_RESULT(ENODEV, 0, join_caller(&waiting), &waiting.req);
+}
+
+/* Nothing but failures is slowed down. */
+TEST_F_TIMEOUT(host, successes_are_not_slowed_down, TEST_TIMEOUT)
+{
+	double begin = seconds();
+	int i;
+
+	for (i = 0; i < 10 * BURST; i++)
+		ASSERT_TRUE(reads_well(self));
+	EXPECT_GT(2 * PERIOD, seconds() - begin);
+}
+
+TEST_HARNESS_MAIN
