@@ -71,13 +71,14 @@
 #define VPCI_FAILURES_PERIOD	(5 * HZ)
 
 /*
- * hv_pci frees its bus after the removal, and looks at it when a request begins and
- * when its answer is there, but not while it waits. So this is not to wait for
- * the host, but for a worker that is just doing the one or the other. What it does not
- * cover: an answer to a request that outlived its function, and the end of the bus,
- * both within the moment that such a worker needs to return.
+ * How often to wait for HZ / 10 for those inside hv_pci. It frees its bus after the
+ * removal, and looks at it when a request begins and when its answer is there. Once the
+ * host has rescinded the bus, all return within HZ / 10, and are waited for. An ejection
+ * leaves the bus alone, and must go on although the host does not answer. What remains
+ * is that somebody unbinds hv_pci by hand, and a worker that has not got as far as to
+ * wait for the host in all that time.
  */
-#define VPCI_REMOVAL_WAIT	HZ
+#define VPCI_REMOVAL_WAITS	10
 
 struct vpci_function {
 	struct device dev;
@@ -857,6 +858,26 @@ static struct vpci_function *vpci_unlink(struct pci_dev *pdev)
 	return fn;
 }
 
+static bool vpci_is_rescinded(struct device *hdev)
+{
+	return READ_ONCE(device_to_hv_device(hdev)->channel->rescind);
+}
+
+/*
+ * In several goes: a guest that was stopped meanwhile finds all the time gone at once
+ * when it goes on, and nobody has had any of it.
+ */
+static void vpci_wait_for_calls(struct vpci_function *fn)
+{
+	int i;
+
+	for (i = 0; READ_ONCE(fn->calling); i++) {
+		if (i >= VPCI_REMOVAL_WAITS && !vpci_is_rescinded(fn->hdev))
+			break;
+		wait_event_timeout(fn->requests, !READ_ONCE(fn->calling), HZ / 10);
+	}
+}
+
 static void vpci_remove(struct pci_dev *pdev)
 {
 	struct vpci_function *fn = vpci_unlink(pdev);
@@ -867,7 +888,7 @@ static void vpci_remove(struct pci_dev *pdev)
 	wake_up_all(&fn->news);
 	cdev_device_del(&fn->cdev, &fn->dev);
 	cancel_delayed_work_sync(&fn->retry);
-	wait_event_timeout(fn->requests, !READ_ONCE(fn->calling), VPCI_REMOVAL_WAIT);
+	vpci_wait_for_calls(fn);
 	pci_dev_put(fn->pdev);
 	put_device(fn->hdev);
 	put_device(&fn->dev);

@@ -65,11 +65,11 @@ struct fake_function {
 
 /* A device of the bus "vmbus", and its root bus. */
 struct fake_bus {
-	struct device dev;
+	struct hv_device hdev;
+	struct vmbus_channel channel;	/* of which only the mark of a rescind is used */
 	struct list_head list;		/* in fake_buses, fake_topology */
 	struct pci_sysdata sysdata;
 	struct pci_host_bridge *bridge;
-	bool rescinded;			/* hv_pci looks at its channel for that */
 	bool removed;			/* from here on hv_pci's own would be freed */
 	bool released;			/* ... and the device of vmbus be freed, too */
 	bool bridge_released;		/* nobody has a function any more */
@@ -121,7 +121,7 @@ static atomic_t fake_in_flight = ATOMIC_INIT(0);
 
 static struct fake_bus *to_fake_bus(struct device *dev)
 {
-	return container_of(dev, struct fake_bus, dev);
+	return container_of(dev, struct fake_bus, hdev.device);
 }
 
 static unsigned int fake_requests(void)
@@ -299,7 +299,7 @@ static int fake_wait_for_host(struct fake_bus *bus, struct fake_request *req)
 {
 	do {
 		WARN(READ_ONCE(bus->released), "vpci_fake: vmbus' device, used after it was freed");
-		if (READ_ONCE(bus->rescinded)) {
+		if (READ_ONCE(bus->channel.rescind)) {
 			fake_withdraw(req);
 			return -ENODEV;
 		}
@@ -334,7 +334,7 @@ static int fake_read(struct pci_dev *pdev, void *buf, unsigned int len,
 	if (ret)
 		return ret;
 	if (req.status || !req.returned) {
-		dev_err(&bus->dev, "Read Config Block failed: 0x%x, bytes_returned=%u\n",
+		dev_err(&bus->hdev.device, "Read Config Block failed: 0x%x, bytes_returned=%u\n",
 			req.status, req.returned);
 		return -EIO;
 	}
@@ -354,7 +354,7 @@ static int fake_write(struct pci_dev *pdev, void *buf, unsigned int len, unsigne
 	if (ret)
 		return ret;
 	if (req.status) {
-		dev_err(&bus->dev, "Write Config Block failed: 0x%x\n", req.status);
+		dev_err(&bus->hdev.device, "Write Config Block failed: 0x%x\n", req.status);
 		return -EIO;
 	}
 	return 0;
@@ -427,7 +427,7 @@ static int fake_create_root_bus(struct fake_bus *bus)
 	struct pci_host_bridge *bridge = bus->bridge;
 	int ret;
 
-	bridge->dev.parent = &bus->dev;
+	bridge->dev.parent = &bus->hdev.device;
 	bridge->sysdata = &bus->sysdata;
 	bridge->ops = &fake_pci_ops;
 	pci_set_host_bridge_release(bridge, fake_bridge_released, bus);
@@ -502,17 +502,18 @@ static int fake_plug(void)
 	bus->sysdata.domain = FAKE_DOMAIN;
 	bus->sysdata.node = NUMA_NO_NODE;
 	bus->functions[0].present = true;
-	bus->dev.bus = &fake_vmbus;
-	bus->dev.release = fake_released;
-	dev_set_name(&bus->dev, "vpci-fake-%u", number++);
+	bus->hdev.channel = &bus->channel;
+	bus->hdev.device.bus = &fake_vmbus;
+	bus->hdev.device.release = fake_released;
+	dev_set_name(&bus->hdev.device, "vpci-fake-%u", number++);
 	list_add(&bus->list, &fake_buses);
-	ret = device_register(&bus->dev);
+	ret = device_register(&bus->hdev.device);
 	if (ret) {
-		put_device(&bus->dev);
+		put_device(&bus->hdev.device);
 		return ret;
 	}
 	fake_present = bus;
-	return bus->dev.driver ? 0 : -ENODEV;
+	return bus->hdev.device.driver ? 0 : -ENODEV;
 }
 
 static int fake_rescind(void)
@@ -521,8 +522,8 @@ static int fake_rescind(void)
 
 	if (!bus)
 		return -ENODEV;
-	WRITE_ONCE(bus->rescinded, true);
-	device_unregister(&bus->dev);
+	WRITE_ONCE(bus->channel.rescind, true);
+	device_unregister(&bus->hdev.device);
 	fake_present = NULL;
 	return 0;
 }
