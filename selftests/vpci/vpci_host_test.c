@@ -131,9 +131,12 @@ TEST_F_TIMEOUT(host, missing_block, TEST_TIMEOUT)
 
 TEST_F_TIMEOUT(host, empty_answer, TEST_TIMEOUT)
 {
+	int err = host("answer empty");
 	uint32_t came;
 
-	ASSERT_EQ(0, host("answer empty"));
+	if (err == EOPNOTSUPP)
+		SKIP(return, "packets that have a status have 4 bytes of data, too");
+	ASSERT_EQ(0, err);
 	EXPECT_EQ(EIO, read_all(self, &came));
 	EXPECT_EQ(0, came);
 	EXPECT_TRUE(all_a5(self->out, self->out + sizeof(self->out)));
@@ -153,19 +156,6 @@ TEST_F_TIMEOUT(host, answers_twice, TEST_TIMEOUT)
 		EXPECT_TRUE(reads_well(self));
 		EXPECT_EQ(0, write_block(self->fd, BLOCK, self->block, 16));
 	}
-	ASSERT_EQ(0, host("answer ok"));
-	EXPECT_TRUE(reads_well(self));
-}
-
-TEST_F_TIMEOUT(host, answer_without_a_header, TEST_TIMEOUT)
-{
-	int err = host("answer runt");
-
-	if (err == EOPNOTSUPP)
-		SKIP(return, "there are no packets where hv_pci's place is taken");
-	ASSERT_EQ(0, err);
-	EXPECT_EQ(EIO, read_all(self, NULL));
-	EXPECT_TRUE(all_a5(self->out, self->out + sizeof(self->out)));
 	ASSERT_EQ(0, host("answer ok"));
 	EXPECT_TRUE(reads_well(self));
 }
@@ -702,13 +692,16 @@ TEST_F_TIMEOUT(host, rescinded_with_requests_many_times, TEST_TIMEOUT)
 	EXPECT_TRUE(reads_well(self));
 }
 
-/* Ejections with a host that is silent take a while, and add up what it never answers. */
+/*
+ * Ejections with a host that is silent take a while, and add up what it never answers.
+ * hv_pci has 64 IDs for that: see vpci_wire_test.
+ */
 TEST_F_TIMEOUT(host, ejected_with_requests_many_times, TEST_TIMEOUT)
 {
 	struct host_counters before;
 	int i;
 
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < 7; i++) {
 		before = host_counters();
 		ASSERT_EQ(0, host("answer never"));
 		ASSERT_EQ(0, start_many(self, 12));
@@ -720,7 +713,7 @@ TEST_F_TIMEOUT(host, ejected_with_requests_many_times, TEST_TIMEOUT)
 		self->fd = open_node("00.0", O_RDWR);
 		ASSERT_LE(0, self->fd);
 	}
-	EXPECT_LE(8, host_counters().kept);
+	EXPECT_LE(7, host_counters().kept);
 	ASSERT_EQ(0, host("release"));
 	EXPECT_TRUE(reads_well(self));
 }
