@@ -46,7 +46,7 @@
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
-#ifndef VPCI_NO_HEX_H
+#ifdef VPCI_HAS_HEX_H
 #include <linux/hex.h>
 #endif
 

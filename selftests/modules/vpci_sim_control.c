@@ -44,7 +44,7 @@
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#ifdef VSIM_HAS_HEX_H
+#ifdef VPCI_HAS_HEX_H
 #include <linux/hex.h>
 #endif
 

@@ -67,28 +67,6 @@ FIXTURE_TEARDOWN(vmgen)
 	close(self->fd);
 }
 
-static uint32_t status_of(int err)
-{
-	switch (err) {
-	case 0:
-		return STATUS_SUCCESS;
-	case ENOBUFS:
-		return STATUS_BUFFER_TOO_SMALL;
-	case EINVAL:
-		return STATUS_INVALID_PARAMETER;
-	case EFAULT:
-		return STATUS_ACCESS_VIOLATION;
-	case EACCES:
-		return STATUS_ACCESS_DENIED;
-	case EAGAIN:
-		return STATUS_PENDING;
-	case EINTR:
-		return STATUS_CANCELLED;
-	default:
-		return ~0U;
-	}
-}
-
 /* The call ended with @err, and its block says the same. */
 static void expect_result(struct __test_metadata *_metadata, int err, int seen,
 			  const struct devioctl_request *req)

@@ -2,7 +2,6 @@
 #include <libgen.h>
 #include <limits.h>
 #include <sys/epoll.h>
-#include <sys/klog.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 
@@ -13,35 +12,6 @@
 bool fast_device(void)
 {
 	return access("/dev/vmgen_test", F_OK) == 0;
-}
-
-int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = errno;
-	close(fd);
-	return err;
-}
-
-int read_line(const char *path, char *line, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return errno;
-	n = read(fd, line, size - 1);
-	close(fd);
-	if (n < 0)
-		return errno;
-	line[n] = '\0';
-	line[strcspn(line, "\n")] = '\0';
-	return 0;
 }
 
 int test_command(const char *command)
@@ -148,21 +118,6 @@ bool intree_driver_is_builtin(void)
 	return vmgenid_is_listed("modules.builtin");
 }
 
-int count_in_log(const char *text)
-{
-	static char log[1 << 20];
-	int len = klogctl(3 /* SYSLOG_ACTION_READ_ALL */, log, sizeof(log) - 1);
-	const char *at = log;
-	int n = 0;
-
-	log[len < 0 ? 0 : len] = '\0';
-	while ((at = strstr(at, text))) {
-		at += strlen(text);
-		n++;
-	}
-	return n;
-}
-
 /* ---- calls ---- */
 
 int device_io_control(int fd, struct devioctl_request *req, const void *in,
@@ -207,28 +162,6 @@ int peek_id(struct vm_gencounter *id)
 bool same_id(const struct vm_gencounter *a, const struct vm_gencounter *b)
 {
 	return !memcmp(a, b, sizeof(*a));
-}
-
-short readiness(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN | POLLRDNORM };
-
-	return poll(&p, 1, 0) < 0 ? POLLNVAL : p.revents;
-}
-
-void *page_edge(size_t valid, int prot)
-{
-	const size_t size = getpagesize();
-	char *page, *next;
-
-	page = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED)
-		return MAP_FAILED;
-	next = page + size;
-	if (prot == PAGE_MISSING ? munmap(next, size) : mprotect(next, size, prot))
-		return MAP_FAILED;
-	return next - valid;
 }
 
 /* ---- waiters ---- */
@@ -393,15 +326,6 @@ int waiter_join(struct waiter *w)
 }
 
 /* ---- threads and signals ---- */
-
-/* "running", or the system call that a thread is in which left its CPU. */
-static bool is_in_syscall(pid_t tid)
-{
-	char path[64], line[512];
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
-	return !read_line(path, line, sizeof(line)) && strcmp(line, "running");
-}
 
 bool is_asleep(pid_t tid)
 {

@@ -28,16 +28,11 @@
 
 #include <linux/vmgencounter.h>
 
-#ifndef ARRAY_SIZE	/* kselftest.h has it, in some kernels */
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#endif
+#include "../common.h"
 
 #define VMGEN_DEVICE	"/dev/vmgencounter"
 #define VMGEN_SYSFS	"/sys/class/misc/vmgencounter"
 #define ID_SIZE		sizeof(struct vm_gencounter)
-
-/* Seconds for a test with a few restored snapshots; emulation is slow. */
-#define TEST_TIMEOUT	300
 
 /* Ours, of the SSDT or the devicetree: changes are fast, and their steps can be had alone. */
 bool fast_device(void);
@@ -66,22 +61,6 @@ int peek_id(struct vm_gencounter *id);
 
 bool same_id(const struct vm_gencounter *a, const struct vm_gencounter *b);
 
-/* poll() for no time at all: its revents. */
-short readiness(int fd);
-
-/*
- * The address @valid bytes before the end of a zeroed page. The page that
- * follows has the protection @prot, or is missing. MAP_FAILED on error.
- */
-#define PAGE_MISSING	(-1)
-void *page_edge(size_t valid, int prot);
-
-/* First line of a file, without the newline. 0 or an errno. */
-int read_line(const char *path, char *line, size_t size);
-
-/* Write @text to an existing file. 0 or an errno. */
-int write_text(const char *path, const char *text);
-
 /*
  * The path (PATH_MAX) of the ACPI device or, of a devicetree, the device that ours
  * was added to. NULL on error.
@@ -101,9 +80,6 @@ bool intree_driver_late(void);
 
 /* 1 for the module loaded last, 2 for the one before, and so on; 0: not loaded. */
 int module_position(const char *name);
-
-/* How often the kernel's log has @text. */
-int count_in_log(const char *text);
 
 /* The name under which the platform bus knows the bound device. */
 void device_name(char *name, size_t size);

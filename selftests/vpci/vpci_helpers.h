@@ -26,12 +26,7 @@
 
 #include <linux/vpci.h>
 
-#ifndef ARRAY_SIZE	/* kselftest.h has it, in some kernels */
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#endif
-
-/* Seconds; emulation is slow. */
-#define TEST_TIMEOUT	300
+#include "../common.h"
 
 /* For the host: 0 or an errno, ENAMETOOLONG for what no command can be. */
 int host(const char *format, ...);
@@ -82,9 +77,6 @@ int read_block(int fd, uint32_t id, void *out, uint32_t len, uint32_t *came);
 int write_block(int fd, uint32_t id, const void *data, uint32_t len);
 int invalid_blocks(int fd, uint64_t *mask);
 
-/* The NTSTATUS that goes with an errno, by the table in <linux/devioctl.h>. */
-uint32_t status_of(int err);
-
 /* What a call came to, all of it. */
 #define EXPECT_RESULT(err, came, seen, req) do {			\
 	const int seen_ = (seen), err_ = (err);				\
@@ -95,22 +87,12 @@ uint32_t status_of(int err);
 	EXPECT_EQ(came, req_->information);				\
 } while (0)
 
-/* poll() for no time at all: its revents. */
-short readiness(int fd);
-
 #define READABLE	(POLLIN | POLLRDNORM)
 
 bool all_a5(const void *from, const void *to);
 
 /* Bytes that differ from each other, and from those of another @seed. */
 void fill_pattern(void *bytes, size_t len, unsigned int seed);
-
-/*
- * The address @valid bytes before the end of a zeroed page. The page that
- * follows has the protection @prot, or is missing. MAP_FAILED on error.
- */
-#define PAGE_MISSING	(-1)
-void *page_edge(size_t valid, int prot);
 
 /* A call in a thread of its own, on a descriptor that is not its own. */
 struct caller {
@@ -145,14 +127,8 @@ bool is_waiting(const struct caller *c);
 /* Wait until the thread sleeps, in whatever way. */
 void wait_asleep(pid_t tid);
 
-/* First line of a file, without the newline. 0 or an errno. */
-int read_line(const char *path, char *line, size_t size);
-
 /* A number in a file, -1 if there is none. */
 long long read_number(const char *path);
-
-/* Write @text to an existing file. 0 or an errno. */
-int write_text(const char *path, const char *text);
 
 /*
  * Add and remove modules: 0 or an errno. It is all right to add what is there; what a
@@ -163,9 +139,6 @@ int unload_module(const char *name);
 
 /* Wait until nothing uses a module. */
 void wait_unused(const char *name);
-
-/* How often the kernel's log has @text. */
-int count_in_log(const char *text);
 
 double seconds(void);
 

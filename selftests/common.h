@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the tests of both modules share: files, the kernel's log, addresses that end
+ * where they should not, and threads that wait.
+ */
+#ifndef COMMON_H
+#define COMMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifndef ARRAY_SIZE	/* kselftest.h has it, in some kernels */
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#endif
+
+/* Seconds for a test of several steps, such as restored snapshots; emulation is slow. */
+#define TEST_TIMEOUT	300
+
+/* Write @text to an existing file. 0 or an errno. */
+int write_text(const char *path, const char *text);
+
+/* First line of a file, without the newline. 0 or an errno. */
+int read_line(const char *path, char *line, size_t size);
+
+/* How often the kernel's log has @text. */
+int count_in_log(const char *text);
+
+/* poll() for no time at all: its revents. */
+short readiness(int fd);
+
+/*
+ * The address @valid bytes before the end of a zeroed page. The page that
+ * follows has the protection @prot, or is missing. MAP_FAILED on error.
+ */
+#define PAGE_MISSING	(-1)
+void *page_edge(size_t valid, int prot);
+
+/* Has the thread given up its CPU in a system call? */
+bool is_in_syscall(pid_t tid);
+
+/* The NTSTATUS that goes with an errno, by the table in <linux/devioctl.h>. */
+uint32_t status_of(int err);
+
+#endif /* COMMON_H */
