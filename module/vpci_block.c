@@ -74,9 +74,13 @@
  * How often to wait for HZ / 10 for those inside hv_pci. It frees its bus after the
  * removal, and looks at it when a request begins and when its answer is there. Once the
  * host has rescinded the bus, all return within HZ / 10, and are waited for. An ejection
- * leaves the bus alone, and must go on although the host does not answer. What remains
- * is that somebody unbinds hv_pci by hand, and a worker that has not got as far as to
- * wait for the host in all that time.
+ * leaves the bus alone, and must go on although the host does not answer.
+ *
+ * What remains: hv_pci tells nobody that its bus goes when there is no function left. A
+ * request that an ejection left behind, which the host fails and then takes the bus away
+ * at once, has as long to return as hv_pci takes for the rest of its removal. The same
+ * goes for a worker that in all that time has not got as far as to wait for the host,
+ * where somebody unbinds hv_pci by hand.
  */
 #define VPCI_REMOVAL_WAITS	10
 

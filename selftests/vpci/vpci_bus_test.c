@@ -158,7 +158,7 @@ TEST_F_TIMEOUT(bus, virtual_functions_have_none, TEST_TIMEOUT)
 	char path[PATH_MAX], *name;
 
 	find_sriov(path);
-	if (!*path)
+	if (!*path && !getenv("SRIOV"))
 		SKIP(return, "this guest has no device with virtual functions");
 	name = strrchr(path, '/') + 1;
 	ASSERT_EQ(0, write_to(path, "driver_override", "vpci_pf"));

@@ -169,11 +169,15 @@ const char *function_name(const char *function)
 	return name;
 }
 
+/* Also of a function that is gone, as all are on one bus: "DDDD:BB:" and its own. */
 static void node_path(const char *function, char *path, size_t size)
 {
+	static __thread char bus[9];
 	const char *name = function_name(function);
 
-	snprintf(path, size, "/dev/vpci/%s", *name ? name : "none");
+	if (*name)
+		snprintf(bus, sizeof(bus), "%s", name);
+	snprintf(path, size, "/dev/vpci/%s%s", bus, function);
 }
 
 int open_node(const char *function, int flags)

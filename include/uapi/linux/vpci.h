@@ -87,8 +87,9 @@ struct vpci_invalidate_block_output {
  * restarts the call where the handler has SA_RESTART.
  *
  * The host's word goes to one listener, and a driver of the function comes first:
- * while one is bound that is not vfio-pci, this fails with EOPNOTSUPP, and so
- * does a call that waits when one comes. What was invalidated meanwhile, that
+ * while one is bound that is not vfio-pci, this fails with EOPNOTSUPP (as it does
+ * where this kernel's hv_pci has no backchannel), and so does a call that waits when
+ * one comes. What was invalidated meanwhile, that
  * driver alone was told; what had been before, the first call after it is gone
  * returns. Nobody is told of what is invalidated while the machine is suspended.
  *
@@ -103,7 +104,8 @@ struct vpci_invalidate_block_output {
 /*
  * IOCTL_VPCI_READ_BLOCK. Input: struct vpci_read_block_input. Output: the block,
  * @bytes_requested bytes. The host may have less: @information says how many came,
- * and the rest of the output is not written.
+ * and the rest of the output is not written. VMBus carries multiples of eight bytes, so
+ * what came may be up to seven bytes more than the host has.
  *
  * Errors, in the order in which they are looked for: EACCES, ENOBUFS (the input is
  * too small), EFAULT, EINVAL (@bytes_requested is 0 or more than 128), ENOBUFS (the
