@@ -33,6 +33,7 @@
  *   vpci_lock     all state that is looked at elsewhere; taken in interrupts
  */
 
+#include <linux/build_bug.h>
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/fs.h>
@@ -553,11 +554,13 @@ static int vpci_ioctl_invalidate(struct file *file, const struct devioctl_reques
 	}
 }
 
-static int vpci_get_read(struct file *file, const struct devioctl_request *req,
-			 struct vpci_request *rq)
+/* Both structures are a block's number and a length. */
+static int vpci_get_input(struct file *file, const struct devioctl_request *req,
+			  struct vpci_request *rq)
 {
 	struct vpci_read_block_input in;
 
+	BUILD_BUG_ON(sizeof(in) != sizeof(struct vpci_write_block_input));
 	if (!vpci_may_call(file))
 		return -EACCES;
 	if (req->in_size < sizeof(in))
@@ -566,14 +569,24 @@ static int vpci_get_read(struct file *file, const struct devioctl_request *req,
 		return -EFAULT;
 	if (!in.bytes_requested || in.bytes_requested > VPCI_BLOCK_SIZE_MAX)
 		return -EINVAL;
-	if (req->out_size < in.bytes_requested)
-		return -ENOBUFS;
-	if (req->out_size > in.bytes_requested)
-		return -EINVAL;
-	if (!devioctl_can_write(u64_to_user_ptr(req->out_buffer), in.bytes_requested))
-		return -EFAULT;
 	rq->block_id = in.block_id;
 	rq->length = in.bytes_requested;
+	return 0;
+}
+
+static int vpci_get_read(struct file *file, const struct devioctl_request *req,
+			 struct vpci_request *rq)
+{
+	int ret = vpci_get_input(file, req, rq);
+
+	if (ret)
+		return ret;
+	if (req->out_size < rq->length)
+		return -ENOBUFS;
+	if (req->out_size > rq->length)
+		return -EINVAL;
+	if (!devioctl_can_write(u64_to_user_ptr(req->out_buffer), rq->length))
+		return -EFAULT;
 	return 0;
 }
 
@@ -601,24 +614,16 @@ static int vpci_ioctl_read(struct file *file, const struct devioctl_request *req
 static int vpci_get_write(struct file *file, const struct devioctl_request *req,
 			  struct vpci_request *rq)
 {
-	struct vpci_write_block_input in;
+	const size_t header = sizeof(struct vpci_write_block_input);
+	int ret = vpci_get_input(file, req, rq);
 
-	if (!vpci_may_call(file))
-		return -EACCES;
-	if (req->in_size < sizeof(in))
+	if (ret)
+		return ret;
+	if (req->in_size - header < rq->length)
 		return -ENOBUFS;
-	if (copy_from_user(&in, u64_to_user_ptr(req->in_buffer), sizeof(in)))
-		return -EFAULT;
-	if (!in.data_length || in.data_length > VPCI_BLOCK_SIZE_MAX)
-		return -EINVAL;
-	if (req->in_size - sizeof(in) < in.data_length)
-		return -ENOBUFS;
-	if (copy_from_user(rq->data, u64_to_user_ptr(req->in_buffer + sizeof(in)),
-			   in.data_length))
+	if (copy_from_user(rq->data, u64_to_user_ptr(req->in_buffer + header), rq->length))
 		return -EFAULT;
 	rq->write = true;
-	rq->block_id = in.block_id;
-	rq->length = in.data_length;
 	return 0;
 }
 
