@@ -13,9 +13,11 @@
  * Lifetime: struct vpci_function has a reference from the presence of its PCI
  * device, one from each open file and one from each request that hv_pci may still
  * be busy with. A request has one from its caller and one from the worker, and
- * pins both modules, the PCI device, and the VMBus device that hv_pci looks at
- * while it waits; a file pins our module alone. Removal marks the function gone,
- * wakes everybody, and waits for nobody but, for a second, those inside hv_pci.
+ * pins our module and the PCI device. Files and workers together pin hv_pci's module,
+ * and listen to the bus "vmbus" for hv_pci being unbound. Removal of a function marks it
+ * gone, wakes everybody, and waits for nobody but, for a second, its requests inside
+ * hv_pci. Before hv_pci is unbound from a VMBus device, and frees the bus that is its
+ * state, all functions of that are gone, and nobody is inside.
  *
  * Requests of a function wait their turn in the order in which they came. Nobody who
  * waits keeps the machine from suspending, but a request that is with the host does:
@@ -28,11 +30,15 @@
  * read before we gave the slot back.
  *
  * Locks, outermost first:
+ *   device_lock() of the VMBus device: hv_pci is bound or unbound
  *   pci_lock_rescan_remove(), device_lock() of the function: the PCI core's
  *   vpci_mutex    functions and files come and go, and hv_pci's slots with them
  *   vpci_lock     all state that is looked at elsewhere; taken in interrupts
+ * The notifiers' own semaphores come before vpci_mutex. With none of these held:
+ *   vpci_watch_mutex   whether we listen to "vmbus"; the semaphore of its notifiers
  */
 
+#include <linux/atomic.h>
 #include <linux/build_bug.h>
 #include <linux/cdev.h>
 #include <linux/device.h>
@@ -72,16 +78,10 @@
 #define VPCI_FAILURES_PERIOD	(5 * HZ)
 
 /*
- * How often to wait for HZ / 10 for those inside hv_pci. It frees its bus after the
- * removal, and looks at it when a request begins and when its answer is there. Once the
- * host has rescinded the bus, all return within HZ / 10, and are waited for. An ejection
- * leaves the bus alone, and must go on although the host does not answer.
- *
- * What remains: hv_pci tells nobody that its bus goes when there is no function left. A
- * request that an ejection left behind, which the host fails and then takes the bus away
- * at once, has as long to return as hv_pci takes for the rest of its removal. The same
- * goes for a worker that in all that time has not got as far as to wait for the host,
- * where somebody unbinds hv_pci by hand.
+ * How often removal of a function waits for HZ / 10 for its requests: one that hv_pci has
+ * yet to send would reach whatever function has the slot by then. In several goes, as a
+ * guest that was stopped finds all the time gone at once. An ejection must not wait longer
+ * for a host that does not answer. Where hv_pci is unbound, it is until we say why we wait.
  */
 #define VPCI_REMOVAL_WAITS	10
 
@@ -90,7 +90,7 @@ struct vpci_function {
 	struct cdev cdev;
 	unsigned long id;		/* what hv_pci knows us by; never used again */
 	struct pci_dev *pdev;		/* only while not @gone */
-	struct device *hdev;		/* the VMBus device; only while not @gone */
+	struct device *hdev;		/* the VMBus device, if not @gone: the bus's parent */
 	struct list_head node;		/* vpci_mutex and vpci_lock: vpci_functions */
 	struct list_head files;		/* vpci_mutex and vpci_lock: struct vpci_file */
 	bool has_driver;		/* vpci_mutex: one that the slot belongs to ... */
@@ -100,13 +100,12 @@ struct vpci_function {
 	bool gone;			/* set once, with vpci_mutex, too */
 	bool hears;			/* hv_pci's slot is ours; with vpci_mutex, too */
 	unsigned int in_flight;		/* requests that have a worker */
-	unsigned int calling;		/* those of them that are in hv_pci */
 	unsigned int failures;		/* in this period */
 	unsigned long failures_end;	/* jiffies when the period ends */
 	struct list_head waiting;	/* struct vpci_request, first come, first served */
 	struct delayed_work retry;	/* vpci_dispatch(), when the period ends */
 
-	wait_queue_head_t requests;	/* for vpci_request.done, @gone and @calling */
+	wait_queue_head_t requests;	/* for vpci_request.done and @gone */
 	wait_queue_head_t news;		/* for vpci_file.invalid, @gone and @hears */
 };
 
@@ -120,10 +119,9 @@ struct vpci_request {
 	refcount_t refs;
 	struct work_struct work;
 	struct list_head node;		/* vpci_lock: vpci_function.waiting */
+	struct list_head call;		/* vpci_lock: vpci_calls */
 	struct vpci_function *fn;
-	struct pci_dev *pdev;		/* this and the next two once the worker's */
-	struct device *hdev;
-	struct module *hv_pci;
+	struct pci_dev *pdev;		/* once the worker's */
 	bool write;
 	u32 block_id;
 	u32 length;			/* 1 to VPCI_BLOCK_SIZE_MAX */
@@ -138,6 +136,12 @@ struct vpci_request {
 static DEFINE_MUTEX(vpci_mutex);
 static DEFINE_SPINLOCK(vpci_lock);
 static LIST_HEAD(vpci_functions);	/* those present */
+static LIST_HEAD(vpci_calls);		/* vpci_lock: the requests inside hv_pci */
+static DECLARE_WAIT_QUEUE_HEAD(vpci_returned);	/* for vpci_calls */
+static DEFINE_MUTEX(vpci_watch_mutex);
+static atomic_t vpci_watchers;		/* files and workers; 0 to 1 and back with the mutex */
+static struct module *vpci_hv_pci;	/* vpci_watch_mutex: pinned */
+static typeof_member(struct device, bus) vpci_vmbus;	/* vpci_watch_mutex: listened to */
 static unsigned long vpci_last_id;	/* vpci_mutex */
 static bool vpci_closing;		/* vpci_mutex: no new functions */
 static DEFINE_IDA(vpci_minors);
@@ -145,6 +149,7 @@ static dev_t vpci_devt;
 static struct workqueue_struct *vpci_wq;
 
 static void vpci_dispatch(struct vpci_function *fn);
+static void vpci_unwatch(void);
 
 /* ---- requests: the worker's side ---- */
 
@@ -186,24 +191,53 @@ static int vpci_ask_host(struct vpci_request *rq)
 	return ret;
 }
 
-/* False once the function is gone; until it is true, removal waits for us. */
-static bool vpci_begin_call(struct vpci_function *fn)
+/* hv_pci has no channel left after a resume that failed, and does not look. */
+static bool vpci_has_channel(struct device *hdev)
+{
+	return device_to_hv_device(hdev)->channel->state == CHANNEL_OPENED_STATE;
+}
+
+/* False once the function is gone. If true, its bus stays until the call's end. */
+static bool vpci_begin_call(struct vpci_request *rq)
 {
 	bool present;
 
 	spin_lock_irq(&vpci_lock);
-	present = !fn->gone;
+	present = !rq->fn->gone && vpci_has_channel(rq->fn->hdev);
 	if (present)
-		fn->calling++;
+		list_add(&rq->call, &vpci_calls);
 	spin_unlock_irq(&vpci_lock);
 	return present;
 }
 
-static void vpci_end_call(struct vpci_function *fn)
+static void vpci_end_call(struct vpci_request *rq)
 {
 	spin_lock_irq(&vpci_lock);
-	fn->calling--;
+	list_del(&rq->call);
 	spin_unlock_irq(&vpci_lock);
+	wake_up_all(&vpci_returned);
+}
+
+/* Of one function or, if that is NULL, of all that the VMBus device has and had. */
+static unsigned int vpci_count_calls(const struct device *hdev, const struct vpci_function *fn)
+{
+	const struct vpci_request *rq;
+	unsigned int n = 0;
+
+	spin_lock_irq(&vpci_lock);
+	list_for_each_entry(rq, &vpci_calls, call)
+		n += rq->fn->hdev == hdev && (!fn || rq->fn == fn);
+	spin_unlock_irq(&vpci_lock);
+	return n;
+}
+
+/* See VPCI_REMOVAL_WAITS. */
+static void vpci_wait_a_while(const struct device *hdev, const struct vpci_function *fn)
+{
+	int i;
+
+	for (i = 0; i < VPCI_REMOVAL_WAITS && vpci_count_calls(hdev, fn); i++)
+		wait_event_timeout(vpci_returned, !vpci_count_calls(hdev, fn), HZ / 10);
 }
 
 /* In this period. The first one begins it. */
@@ -246,14 +280,13 @@ static void vpci_work(struct work_struct *work)
 	struct vpci_function *fn = rq->fn;
 	int result = -ENODEV;
 
-	if (vpci_begin_call(fn)) {
+	if (vpci_begin_call(rq)) {
 		result = vpci_ask_host(rq);
-		vpci_end_call(fn);
+		vpci_end_call(rq);
 	}
 	vpci_finish(rq, result);
 	pci_dev_put(rq->pdev);
-	put_device(rq->hdev);
-	module_put(rq->hv_pci);		/* after the device, which its VMBus driver releases */
+	vpci_unwatch();
 	vpci_put_request(rq);
 	put_device(&fn->dev);
 	module_put(THIS_MODULE);
@@ -270,24 +303,15 @@ static long vpci_pause(struct vpci_function *fn)
 	return max_t(long, fn->failures_end - jiffies, 1);
 }
 
-/* All that vpci_work() puts. Our own module has a file open. */
+/* All that vpci_work() puts. The caller has a file open, and so what that pins. */
 static void vpci_give_to_worker(struct vpci_request *rq)
 {
 	struct vpci_function *fn = rq->fn;
-	const struct device_driver *drv = READ_ONCE(fn->hdev->driver);
 
-	/* Bound as long as the function is there, but perhaps on its way out. */
-	if (!drv || !try_module_get(drv->owner)) {
-		rq->result = -ENODEV;
-		rq->done = true;
-		wake_up_all(&fn->requests);
-		return;
-	}
-	rq->hv_pci = drv->owner;
 	fn->in_flight++;
+	atomic_inc(&vpci_watchers);
 	get_device(&fn->dev);
 	rq->pdev = pci_dev_get(fn->pdev);
-	rq->hdev = get_device(fn->hdev);
 	refcount_inc(&rq->refs);
 	__module_get(THIS_MODULE);
 	INIT_WORK(&rq->work, vpci_work);
@@ -670,6 +694,115 @@ static long vpci_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return handler(file, &req, block);
 }
 
+/* ---- hv_pci goes ---- */
+
+/* With vpci_mutex: nothing of it begins any more. */
+static void vpci_end(struct vpci_function *fn)
+{
+	spin_lock_irq(&vpci_lock);
+	fn->gone = true;
+	spin_unlock_irq(&vpci_lock);
+	vpci_update_slot(fn);
+	wake_up_all(&fn->requests);
+	wake_up_all(&fn->news);
+}
+
+/*
+ * A request looks at hv_pci's bus when it begins and when its answer is there. If the host
+ * has taken the bus away, all return within HZ / 10. If somebody has unbound hv_pci by
+ * hand, it is for the host to answer, as it is for drivers of functions that ask it.
+ */
+static void vpci_wait_for_host(struct device *hdev)
+{
+	unsigned int n;
+
+	vpci_wait_a_while(hdev, NULL);
+	n = vpci_count_calls(hdev, NULL);
+	if (!n)
+		return;
+	dev_warn(hdev, "waiting for the host: it has to answer %u requests or rescind the bus\n",
+		 n);
+	wait_event_idle(vpci_returned, !vpci_count_calls(hdev, NULL));
+}
+
+static int vpci_vmbus_event(struct notifier_block *nb, unsigned long event, void *hdev)
+{
+	struct vpci_function *fn;
+
+	if (event != BUS_NOTIFY_UNBIND_DRIVER)
+		return NOTIFY_DONE;
+	mutex_lock(&vpci_mutex);
+	list_for_each_entry(fn, &vpci_functions, node)
+		if (fn->hdev == hdev && !fn->gone)
+			vpci_end(fn);
+	mutex_unlock(&vpci_mutex);
+	vpci_wait_for_host(hdev);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block vpci_vmbus_nb = {
+	.notifier_call = vpci_vmbus_event,
+};
+
+/* "vmbus" is hv_pci's as long as that is pinned. */
+static bool vpci_pin_hv_pci(struct vpci_function *fn)
+{
+	const struct device_driver *drv = NULL;
+	bool pinned;
+
+	spin_lock_irq(&vpci_lock);
+	if (!fn->gone)
+		drv = READ_ONCE(fn->hdev->driver);
+	pinned = drv && try_module_get(drv->owner);
+	if (pinned) {
+		vpci_hv_pci = drv->owner;
+		vpci_vmbus = fn->hdev->bus;
+	}
+	spin_unlock_irq(&vpci_lock);
+	return pinned;
+}
+
+/* With vpci_watch_mutex. Nobody waits in the notifier, as that is for workers. */
+static int vpci_begin_watch(struct vpci_function *fn)
+{
+	int ret;
+
+	if (!vpci_pin_hv_pci(fn))
+		return -ENODEV;
+	ret = bus_register_notifier(vpci_vmbus, &vpci_vmbus_nb);
+	if (ret)
+		module_put(vpci_hv_pci);
+	return ret;
+}
+
+static int vpci_watch(struct vpci_function *fn)
+{
+	int ret = 0;
+
+	mutex_lock(&vpci_watch_mutex);
+	if (!atomic_read(&vpci_watchers))
+		ret = vpci_begin_watch(fn);
+	if (!ret)
+		atomic_inc(&vpci_watchers);
+	mutex_unlock(&vpci_watch_mutex);
+	return ret;
+}
+
+static void vpci_unwatch(void)
+{
+	if (!atomic_dec_and_mutex_lock(&vpci_watchers, &vpci_watch_mutex))
+		return;
+	bus_unregister_notifier(vpci_vmbus, &vpci_vmbus_nb);
+	module_put(vpci_hv_pci);
+	mutex_unlock(&vpci_watch_mutex);
+}
+
+/* Too late for the notifier, the unbinding may have begun before we listened. */
+static bool vpci_is_bound(struct device *hdev)
+{
+	return READ_ONCE(hdev->driver) && READ_ONCE(hdev->links.status) != DL_DEV_UNBINDING;
+}
+
 /* ---- open and close ---- */
 
 static int vpci_add_file(struct vpci_function *fn, struct vpci_file *f)
@@ -677,7 +810,7 @@ static int vpci_add_file(struct vpci_function *fn, struct vpci_file *f)
 	int ret = -ENODEV;
 
 	mutex_lock(&vpci_mutex);
-	if (!fn->gone) {
+	if (!fn->gone && vpci_is_bound(fn->hdev)) {
 		ret = 0;
 		get_device(&fn->dev);
 		spin_lock_irq(&vpci_lock);
@@ -699,13 +832,20 @@ static int vpci_open(struct inode *inode, struct file *file)
 	if (!f)
 		return -ENOMEM;
 	f->fn = fn;
+	ret = vpci_watch(fn);
+	if (ret)
+		goto err_file;
 	ret = vpci_add_file(fn, f);
-	if (ret) {
-		kfree(f);
-		return ret;
-	}
+	if (ret)
+		goto err_watch;
 	file->private_data = f;
 	return nonseekable_open(inode, file);
+
+err_watch:
+	vpci_unwatch();
+err_file:
+	kfree(f);
+	return ret;
 }
 
 static int vpci_close(struct inode *inode, struct file *file)
@@ -719,6 +859,7 @@ static int vpci_close(struct inode *inode, struct file *file)
 	spin_unlock_irq(&vpci_lock);
 	vpci_update_slot(fn);
 	mutex_unlock(&vpci_mutex);
+	vpci_unwatch();
 	kfree(f);
 	put_device(&fn->dev);
 	return 0;
@@ -818,7 +959,6 @@ static int vpci_publish(struct vpci_function *fn)
 	if (ret)
 		return ret;
 	pci_dev_get(fn->pdev);
-	get_device(fn->hdev);
 	spin_lock_irq(&vpci_lock);
 	list_add(&fn->node, &vpci_functions);
 	spin_unlock_irq(&vpci_lock);
@@ -826,26 +966,34 @@ static int vpci_publish(struct vpci_function *fn)
 	return 0;
 }
 
+/* Who has opened a node that was not to be finds it gone. */
+static int vpci_add_new(struct pci_dev *pdev)
+{
+	struct vpci_function *fn = vpci_create(pdev);
+	int ret;
+
+	if (!fn)
+		return -ENOMEM;
+	ret = vpci_publish(fn);
+	if (ret) {
+		vpci_end(fn);
+		put_device(&fn->dev);
+	}
+	return ret;
+}
+
 /* Whoever opens the node at once waits for vpci_mutex. */
 static void vpci_add(struct pci_dev *pdev)
 {
-	struct vpci_function *fn;
-	int ret = -ENOMEM;
+	int ret = 0;
 
 	if (!vpci_is_of_hv_pci(pdev))
 		return;
 	mutex_lock(&vpci_mutex);
-	if (vpci_closing || vpci_find(pdev))
-		goto out;
-	fn = vpci_create(pdev);
-	if (fn) {
-		ret = vpci_publish(fn);
-		if (ret)
-			put_device(&fn->dev);
-	}
+	if (!vpci_closing && !vpci_find(pdev))
+		ret = vpci_add_new(pdev);
 	if (ret)
 		dev_err(&pdev->dev, "no /dev/vpci/%s: error %d\n", pci_name(pdev), ret);
-out:
 	mutex_unlock(&vpci_mutex);
 }
 
@@ -856,35 +1004,15 @@ static struct vpci_function *vpci_unlink(struct pci_dev *pdev)
 
 	mutex_lock(&vpci_mutex);
 	fn = vpci_find(pdev);
+	if (fn && !fn->gone)
+		vpci_end(fn);
 	if (fn) {
 		spin_lock_irq(&vpci_lock);
 		list_del(&fn->node);
-		fn->gone = true;
 		spin_unlock_irq(&vpci_lock);
-		vpci_update_slot(fn);
 	}
 	mutex_unlock(&vpci_mutex);
 	return fn;
-}
-
-static bool vpci_is_rescinded(struct device *hdev)
-{
-	return READ_ONCE(device_to_hv_device(hdev)->channel->rescind);
-}
-
-/*
- * In several goes: a guest that was stopped meanwhile finds all the time gone at once
- * when it goes on, and nobody has had any of it.
- */
-static void vpci_wait_for_calls(struct vpci_function *fn)
-{
-	int i;
-
-	for (i = 0; READ_ONCE(fn->calling); i++) {
-		if (i >= VPCI_REMOVAL_WAITS && !vpci_is_rescinded(fn->hdev))
-			break;
-		wait_event_timeout(fn->requests, !READ_ONCE(fn->calling), HZ / 10);
-	}
 }
 
 static void vpci_remove(struct pci_dev *pdev)
@@ -893,13 +1021,10 @@ static void vpci_remove(struct pci_dev *pdev)
 
 	if (!fn)
 		return;
-	wake_up_all(&fn->requests);
-	wake_up_all(&fn->news);
 	cdev_device_del(&fn->cdev, &fn->dev);
 	cancel_delayed_work_sync(&fn->retry);
-	vpci_wait_for_calls(fn);
+	vpci_wait_a_while(fn->hdev, fn);
 	pci_dev_put(fn->pdev);
-	put_device(fn->hdev);
 	put_device(&fn->dev);
 }
 

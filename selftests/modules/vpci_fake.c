@@ -14,6 +14,8 @@
  *	eject DD.F		remove it, politely
  *	rescind			the whole bus goes, and requests fail
  *	plug			a new bus, with the function 00.0
+ *	lose			hv_pci fails to resume: its channel is closed, and when it
+ *				is unbound, it leaves its functions behind
  *	block ID HEX		what the block ID has; no HEX: there is none
  *	answer ok		how the next requests are answered
  *	answer never		... when told to
@@ -22,6 +24,7 @@
  *	answer short N		... with the first N bytes
  *	answer long N		... with N bytes more than were asked for
  *	release			answer what was kept by "never"
+ *	release slowly		the same, and for a second nobody notices
  *	invalidate DD.F MASK	blocks, by a hex mask
  *	wait N			until N requests have come since this was loaded
  *
@@ -70,6 +73,7 @@ struct fake_bus {
 	struct list_head list;		/* in fake_buses, fake_topology */
 	struct pci_sysdata sysdata;
 	struct pci_host_bridge *bridge;
+	bool lost;			/* without a channel */
 	bool removed;			/* from here on hv_pci's own would be freed */
 	bool released;			/* ... and the device of vmbus be freed, too */
 	bool bridge_released;		/* nobody has a function any more */
@@ -111,6 +115,7 @@ static DEFINE_XARRAY(fake_blocks);
 static LIST_HEAD(fake_kept);
 static enum fake_how fake_how;
 static unsigned int fake_argument;	/* of fake_how */
+static bool fake_slow;
 static unsigned int fake_reads, fake_writes, fake_kept_count, fake_errors;
 static u32 fake_last_id;
 static unsigned int fake_last_len;
@@ -260,12 +265,13 @@ static void fake_withdraw(struct fake_request *req)
 	spin_unlock_irq(&fake_lock);
 }
 
-static void fake_release_kept(void)
+static void fake_release_kept(bool slowly)
 {
 	struct fake_request *req, *next;
 
 	spin_lock_irq(&fake_lock);
 	fake_how = FAKE_OK;
+	fake_slow = slowly;
 	list_for_each_entry_safe(req, next, &fake_kept, kept) {
 		list_del_init(&req->kept);
 		fake_kept_count--;
@@ -295,6 +301,12 @@ static struct fake_bus *fake_bus_of(struct pci_dev *pdev)
 	return bus;
 }
 
+/* There would be no ring to write to. */
+static bool fake_has_channel(struct fake_bus *bus)
+{
+	return !WARN(bus->channel.state != CHANNEL_OPENED_STATE, "vpci_fake: no channel");
+}
+
 static int fake_wait_for_host(struct fake_bus *bus, struct fake_request *req)
 {
 	do {
@@ -307,6 +319,14 @@ static int fake_wait_for_host(struct fake_bus *bus, struct fake_request *req)
 	return 0;
 }
 
+/* With the answer, hv_pci looks at its bus once more. It may take its time. */
+static void fake_look_again(struct fake_bus *bus)
+{
+	if (READ_ONCE(fake_slow))
+		wait_event_timeout(fake_wait, READ_ONCE(bus->removed), HZ);
+	WARN(READ_ONCE(bus->removed), "vpci_fake: hv_pci's bus, used after its answer came");
+}
+
 static int fake_exchange(struct fake_bus *bus, struct fake_request *req)
 {
 	int ret;
@@ -316,6 +336,8 @@ static int fake_exchange(struct fake_bus *bus, struct fake_request *req)
 	init_completion(&req->done);
 	fake_receive(req);
 	ret = fake_wait_for_host(bus, req);
+	if (!ret)
+		fake_look_again(bus);
 	if (atomic_dec_and_test(&fake_in_flight))
 		wake_up_all(&fake_wait);
 	return ret;
@@ -328,7 +350,7 @@ static int fake_read(struct pci_dev *pdev, void *buf, unsigned int len,
 	struct fake_bus *bus = fake_bus_of(pdev);
 	int ret;
 
-	if (!bus || !len || len > HV_CONFIG_BLOCK_SIZE_MAX)
+	if (!bus || !fake_has_channel(bus) || !len || len > HV_CONFIG_BLOCK_SIZE_MAX)
 		return -EINVAL;
 	ret = fake_exchange(bus, &req);
 	if (ret)
@@ -348,7 +370,7 @@ static int fake_write(struct pci_dev *pdev, void *buf, unsigned int len, unsigne
 	struct fake_bus *bus = fake_bus_of(pdev);
 	int ret;
 
-	if (!bus || !len || len > HV_CONFIG_BLOCK_SIZE_MAX)
+	if (!bus || !fake_has_channel(bus) || !len || len > HV_CONFIG_BLOCK_SIZE_MAX)
 		return -EINVAL;
 	ret = fake_exchange(bus, &req);
 	if (ret)
@@ -454,17 +476,33 @@ static int fake_probe(struct device *dev)
 	return ret;
 }
 
-static int fake_remove(struct device *dev)
+static void fake_remove_root_bus(struct fake_bus *bus)
 {
-	struct fake_bus *bus = to_fake_bus(dev);
-
 	pci_lock_rescan_remove();
 	pci_stop_root_bus(bus->bridge->bus);
 	pci_remove_root_bus(bus->bridge->bus);
 	pci_unlock_rescan_remove();
+}
+
+static int fake_remove(struct device *dev)
+{
+	struct fake_bus *bus = to_fake_bus(dev);
+
+	if (!bus->lost)
+		fake_remove_root_bus(bus);
 	WRITE_ONCE(bus->removed, true);
-	pci_free_host_bridge(bus->bridge);
+	wake_up_all(&fake_wait);
+	if (!bus->lost)
+		pci_free_host_bridge(bus->bridge);
 	return 0;
+}
+
+/* What hv_pci has left behind, which itself never does that. */
+static void fake_collect(struct fake_bus *bus)
+{
+	device_release_driver(&bus->hdev.device);
+	fake_remove_root_bus(bus);
+	pci_free_host_bridge(bus->bridge);
 }
 
 static struct bus_type fake_vmbus = {
@@ -503,6 +541,7 @@ static int fake_plug(void)
 	bus->sysdata.node = NUMA_NO_NODE;
 	bus->functions[0].present = true;
 	bus->hdev.channel = &bus->channel;
+	bus->channel.state = CHANNEL_OPENED_STATE;
 	bus->hdev.device.bus = &fake_vmbus;
 	bus->hdev.device.release = fake_released;
 	dev_set_name(&bus->hdev.device, "vpci-fake-%u", number++);
@@ -523,8 +562,19 @@ static int fake_rescind(void)
 	if (!bus)
 		return -ENODEV;
 	WRITE_ONCE(bus->channel.rescind, true);
+	if (bus->lost)
+		fake_collect(bus);
 	device_unregister(&bus->hdev.device);
 	fake_present = NULL;
+	return 0;
+}
+
+static int fake_lose(void)
+{
+	if (!fake_present)
+		return -ENODEV;
+	fake_present->lost = true;
+	fake_present->channel.state = CHANNEL_OPEN_STATE;
 	return 0;
 }
 
@@ -567,6 +617,8 @@ static int fake_topology_command(const char *line)
 		return fake_rescind();
 	if (!strcmp(line, "plug"))
 		return fake_plug();
+	if (!strcmp(line, "lose"))
+		return fake_lose();
 	if (sscanf(line, "add %x.%x", &slot, &function) == 2 && slot < 32 && function < 8)
 		return fake_add(PCI_DEVFN(slot, function));
 	if (sscanf(line, "eject %x.%x", &slot, &function) == 2 && slot < 32 && function < 8)
@@ -628,6 +680,7 @@ static int fake_set_how(const char *words)
 	spin_lock_irq(&fake_lock);
 	fake_how = how;
 	fake_argument = argument;
+	fake_slow = false;
 	spin_unlock_irq(&fake_lock);
 	return 0;
 }
@@ -647,8 +700,8 @@ static int fake_command(const char *line)
 		return fake_invalidate(PCI_DEVFN(number, function), mask);
 	if (sscanf(line, "wait %u", &number) == 1)
 		return wait_event_killable(fake_wait, fake_requests() >= number);
-	if (!strcmp(line, "release")) {
-		fake_release_kept();
+	if (!strcmp(line, "release") || !strcmp(line, "release slowly")) {
+		fake_release_kept(!strcmp(line, "release slowly"));
 		return 0;
 	}
 	mutex_lock(&fake_topology);

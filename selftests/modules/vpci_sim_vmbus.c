@@ -252,6 +252,7 @@ int vmbus_open(struct vmbus_channel *channel, u32 send_size, u32 receive_size,
 	channel->channel_callback_context = context;
 	spin_lock_irq(&vsim_lock);
 	bus->open = true;
+	channel->state = CHANNEL_OPENED_STATE;
 	spin_unlock_irq(&vsim_lock);
 	return 0;
 }
@@ -285,6 +286,7 @@ void vmbus_close(struct vmbus_channel *channel)
 	spin_lock_irq(&vsim_lock);
 	open = bus->open;
 	bus->open = false;
+	channel->state = CHANNEL_OPEN_STATE;
 	vsim_drop_packets(bus);
 	if (open)
 		vsim_closed(bus);

@@ -4,6 +4,8 @@
  * never, and take the function away meanwhile. Callers, close(), removal and the rest
  * of the guest must get on with it.
  */
+#include <glob.h>
+#include <libgen.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -371,7 +373,7 @@ TEST_F_TIMEOUT(host, module_stays_while_a_request_does, TEST_TIMEOUT)
 	EXPECT_TRUE(reads_well(self));
 }
 
-/* hv_pci's code is what the request is in. */
+/* hv_pci's code is what the request is in; an open file pins it, too. */
 TEST_F_TIMEOUT(host, hv_pci_stays_while_a_request_does, TEST_TIMEOUT)
 {
 	const char *hv_pci = real_hv_pci() ? "vpci_hv_pci" : "vpci_fake";
@@ -379,8 +381,11 @@ TEST_F_TIMEOUT(host, hv_pci_stays_while_a_request_does, TEST_TIMEOUT)
 
 	ASSERT_EQ(0, host("answer never"));
 	ASSERT_EQ(0, fork_readers(&pid, 1, self->fd));
+	EXPECT_EQ(EWOULDBLOCK, unload_module(hv_pci));
 	ASSERT_EQ(0, host_wait(&self->before, 1));
 	EXPECT_TRUE(dies_of_sigkill(pid));
+	close(self->fd);
+	self->fd = -1;
 	EXPECT_EQ(EWOULDBLOCK, unload_module(hv_pci));
 	ASSERT_EQ(0, host("eject 00.0"));
 	EXPECT_EQ(EWOULDBLOCK, unload_module(hv_pci));
@@ -531,6 +536,134 @@ TEST_F_TIMEOUT(host, callers_do_not_wait_for_the_removal, TEST_TIMEOUT)
 	pthread_join(thread, &err);
 	EXPECT_EQ(NULL, err);
 	EXPECT_GT(20, seconds() - begin);
+}
+
+/*
+ * It fails them at the last moment: hv_pci, where they are all that is left of the
+ * function, is just about to free its bus.
+ */
+TEST_F_TIMEOUT(host, rescinded_as_the_answers_come, TEST_TIMEOUT)
+{
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, start_many(self, 4));
+	ASSERT_EQ(0, host_wait(&self->before, 4));
+	ASSERT_EQ(0, host("eject 00.0"));
+	EXPECT_EQ(4, join_many(self, 4, ENODEV));
+	ASSERT_EQ(0, host_block(BLOCK, NULL, 0));
+	ASSERT_EQ(0, host(real_hv_pci() ? "release" : "release slowly"));
+	ASSERT_EQ(0, host("rescind"));
+	ASSERT_EQ(0, host("plug"));
+	ASSERT_EQ(0, host_block(BLOCK, self->block, sizeof(self->block)));
+	expect_works_anew(_metadata, self);
+}
+
+#define HV_PCI	"/sys/bus/vmbus/drivers/hv_pci"
+
+/* By hand, as the host knows nothing of it. */
+static void *unbind_hv_pci(void *arg)
+{
+	glob_t found;
+	int err = ENODEV;
+
+	(void)arg;
+	/* Its device has a root bus below. */
+	if (!glob(HV_PCI "/*/pci*:*", 0, NULL, &found)) {
+		err = write_text(HV_PCI "/unbind", basename(dirname(found.gl_pathv[0])));
+		globfree(&found);
+	}
+	return (void *)(intptr_t)err;
+}
+
+static void wait_for_log(const char *text, int more_than)
+{
+	while (count_in_log(text) <= more_than)
+		usleep(1000);
+}
+
+/*
+ * Programs do not wait for the host then, but hv_pci does: it may not go while there
+ * is a request in it, from this function or one that has been ejected.
+ */
+static void unbind_while_it_waits(struct __test_metadata *_metadata, FIXTURE_DATA(host) * self,
+				  const char *what_ends_it)
+{
+	const char *line = "waiting for the host: it has to answer 4 requests";
+	int before = count_in_log(line);
+	pthread_t thread;
+	void *err;
+
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, start_many(self, 2));
+	ASSERT_EQ(0, host_wait(&self->before, 2));
+	ASSERT_EQ(0, host("eject 00.0"));
+	EXPECT_EQ(2, join_many(self, 2, ENODEV));
+	ASSERT_EQ(0, host("add 00.0"));
+	close(self->fd);
+	self->fd = open_node("00.0", O_RDWR);
+	ASSERT_EQ(0, start_many(self, 2));
+	ASSERT_EQ(0, host_wait(&self->before, 4));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, unbind_hv_pci, NULL));
+	EXPECT_EQ(2, join_many(self, 2, ENODEV));
+	wait_for_log(line, before);
+	EXPECT_EQ(-1, open_node("00.0", O_RDWR));
+	EXPECT_EQ(ENODEV, errno);
+	/* Other buses do not wait. */
+	EXPECT_EQ(0, write_text("/sys/bus/pci/rescan", "1"));
+	EXPECT_EQ(EBUSY, pthread_tryjoin_np(thread, NULL));
+	ASSERT_EQ(0, host("%s", what_ends_it));
+	pthread_join(thread, &err);
+	EXPECT_EQ(NULL, err);
+	expect_gone(_metadata, self);
+	EXPECT_EQ(0, host_counters().kept);
+}
+
+TEST_F_TIMEOUT(host, hv_pci_is_unbound_until_it_answers, TEST_TIMEOUT)
+{
+	unbind_while_it_waits(_metadata, self, real_hv_pci() ? "release" : "release slowly");
+	ASSERT_EQ(0, host("rescind"));
+	ASSERT_EQ(0, host("plug"));
+	expect_works_anew(_metadata, self);
+}
+
+TEST_F_TIMEOUT(host, hv_pci_is_unbound_until_the_rescind, TEST_TIMEOUT)
+{
+	unbind_while_it_waits(_metadata, self, "rescind");
+	ASSERT_EQ(0, host("plug"));
+	ASSERT_EQ(0, host("answer ok"));
+	expect_works_anew(_metadata, self);
+}
+
+/*
+ * hv_pci is bound then, but has no channel; and when it goes, it frees its bus and
+ * leaves the PCI functions behind.
+ */
+TEST_F_TIMEOUT(host, hv_pci_fails_to_resume, TEST_TIMEOUT)
+{
+	int other;
+
+	if (real_hv_pci())
+		SKIP(return, "hv_pci is not suspended here");
+	ASSERT_EQ(0, host("lose"));
+	EXPECT_EQ(ENODEV, read_all(self, NULL));
+	EXPECT_EQ(ENODEV, write_block(self->fd, BLOCK, self->block, 16));
+	other = open_node("00.0", O_RDWR);
+	EXPECT_LE(0, other);
+	ASSERT_EQ(NULL, unbind_hv_pci(NULL));
+	EXPECT_EQ(1, count_nodes());
+	EXPECT_EQ(GONE, readiness(other));
+	EXPECT_EQ(ENODEV, read_block(other, BLOCK, self->out, 128, NULL));
+	close(other);
+	EXPECT_EQ(-1, open_node("00.0", O_RDWR));
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(GONE, readiness(self->fd));
+	close(self->fd);
+	EXPECT_EQ(-1, open_node("00.0", O_RDWR));
+	EXPECT_EQ(ENODEV, errno);
+	ASSERT_EQ(0, host("rescind"));
+	EXPECT_EQ(0, count_nodes());
+	ASSERT_EQ(0, host("plug"));
+	self->fd = -1;
+	expect_works_anew(_metadata, self);
 }
 
 /* ---- many times ---- */
