@@ -44,6 +44,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/pci-ecam.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
@@ -58,6 +59,13 @@
 #define FAKE_CLASS		0x02000000	/* an Ethernet controller */
 #define FAKE_STATUS		0xc0000001	/* STATUS_UNSUCCESSFUL */
 
+/* What hv_pci has there, and the architecture expects. */
+#ifdef CONFIG_X86
+#define fake_sysdata	struct pci_sysdata
+#else
+#define fake_sysdata	struct pci_config_window
+#endif
+
 struct fake_function {
 	bool present;			/* by fake_topology */
 	u16 command;
@@ -71,7 +79,7 @@ struct fake_bus {
 	struct hv_device hdev;
 	struct vmbus_channel channel;	/* of which only the mark of a rescind is used */
 	struct list_head list;		/* in fake_buses, fake_topology */
-	struct pci_sysdata sysdata;
+	fake_sysdata sysdata;
 	struct pci_host_bridge *bridge;
 	bool lost;			/* without a channel */
 	bool removed;			/* from here on hv_pci's own would be freed */
@@ -444,6 +452,19 @@ static void fake_bridge_released(struct pci_host_bridge *bridge)
 	wake_up_all(&fake_wait);
 }
 
+#ifdef CONFIG_X86
+static void fake_set_domain(struct fake_bus *bus)
+{
+	bus->sysdata.domain = FAKE_DOMAIN;
+	bus->sysdata.node = NUMA_NO_NODE;
+}
+#else
+static void fake_set_domain(struct fake_bus *bus)
+{
+	bus->bridge->domain_nr = FAKE_DOMAIN;
+}
+#endif
+
 static int fake_create_root_bus(struct fake_bus *bus)
 {
 	struct pci_host_bridge *bridge = bus->bridge;
@@ -470,6 +491,7 @@ static int fake_probe(struct device *dev)
 	bus->bridge = pci_alloc_host_bridge(0);
 	if (!bus->bridge)
 		return -ENOMEM;
+	fake_set_domain(bus);
 	ret = fake_create_root_bus(bus);
 	if (ret)
 		pci_free_host_bridge(bus->bridge);
@@ -537,8 +559,6 @@ static int fake_plug(void)
 	bus = kzalloc(sizeof(*bus), GFP_KERNEL);
 	if (!bus)
 		return -ENOMEM;
-	bus->sysdata.domain = FAKE_DOMAIN;
-	bus->sysdata.node = NUMA_NO_NODE;
 	bus->functions[0].present = true;
 	bus->hdev.channel = &bus->channel;
 	bus->channel.state = CHANNEL_OPENED_STATE;
