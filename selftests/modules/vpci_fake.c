@@ -27,6 +27,8 @@
  *	release slowly		the same, and for a second nobody notices
  *	invalidate DD.F MASK	blocks, by a hex mask
  *	wait N			until N requests have come since this was loaded
+ *	channel none		hv_pci has none, as where Hyper-V has no such thing
+ *	channel ok		it has one again; no call may be under way at either
  *
  * read() gives a line of counters. "errors" has what the module under test must not do.
  *
@@ -442,6 +444,17 @@ static int fake_invalidate(unsigned int devfn, u64 mask)
 	return ret;
 }
 
+static const struct hyperv_pci_block_ops fake_block_ops = {
+	.read_block		= fake_read,
+	.write_block		= fake_write,
+	.reg_blk_invalidate	= fake_register_invalidate,
+};
+
+static void fake_set_channel(bool there)
+{
+	hvpci_block_ops = there ? fake_block_ops : (struct hyperv_pci_block_ops) {};
+}
+
 /* ---- the bus "vmbus", the driver "hv_pci" ---- */
 
 static void fake_bridge_released(struct pci_host_bridge *bridge)
@@ -724,6 +737,10 @@ static int fake_command(const char *line)
 		fake_release_kept(!strcmp(line, "release slowly"));
 		return 0;
 	}
+	if (!strcmp(line, "channel none") || !strcmp(line, "channel ok")) {
+		fake_set_channel(!strcmp(line, "channel ok"));
+		return 0;
+	}
 	mutex_lock(&fake_topology);
 	at = fake_topology_command(line);
 	mutex_unlock(&fake_topology);
@@ -838,9 +855,7 @@ static int __init fake_init(void)
 	ret = fake_register_vmbus();
 	if (ret)
 		return ret;
-	hvpci_block_ops.read_block = fake_read;
-	hvpci_block_ops.write_block = fake_write;
-	hvpci_block_ops.reg_blk_invalidate = fake_register_invalidate;
+	fake_set_channel(true);
 	ret = fake_plug();
 	if (ret)
 		goto remove;
@@ -850,7 +865,7 @@ static int __init fake_init(void)
 	return 0;
 remove:
 	fake_remove_all();
-	memset(&hvpci_block_ops, 0, sizeof(hvpci_block_ops));
+	fake_set_channel(false);
 	fake_unregister_vmbus();
 	return ret;
 }
@@ -859,7 +874,7 @@ static void __exit fake_exit(void)
 {
 	misc_deregister(&fake_misc);
 	fake_remove_all();
-	memset(&hvpci_block_ops, 0, sizeof(hvpci_block_ops));
+	fake_set_channel(false);
 	fake_unregister_vmbus();
 	fake_free_blocks();
 }

@@ -27,6 +27,8 @@
  *	release			answer what was kept by "never", "again" or "runt"
  *	invalidate DD.F MASK	blocks, by a hex mask
  *	wait N			until N requests have come since this was loaded
+ *	channel none		what hv_pci offers others is out of their reach
+ *	channel ok		... and back; no call may be under way at either
  *
  * There is no "answer empty": VMBus' packets are multiples of eight bytes long, and the
  * status ends in the middle. hv_pci takes what follows, up to 7 bytes, for data. So an
@@ -286,6 +288,24 @@ static int vsim_answer_command(const char *words)
 	return -EINVAL;
 }
 
+/* ---- hv_pci's side ---- */
+
+/* None is what it is where hv_pci has no backchannel. hv_pci must stay loaded meanwhile. */
+static int vsim_channel_command(const char *word)
+{
+	static struct hyperv_pci_block_ops kept;
+
+	if (!strcmp(word, "none")) {
+		kept = hvpci_block_ops;
+		memset(&hvpci_block_ops, 0, sizeof(hvpci_block_ops));
+	} else if (!strcmp(word, "ok")) {
+		hvpci_block_ops = kept;
+	} else {
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* ---- the device ---- */
 
 static int vsim_command(const char *line)
@@ -297,6 +317,8 @@ static int vsim_command(const char *line)
 		return vsim_block_command(number, skip_spaces(line + at));
 	if (strstarts(line, "answer "))
 		return vsim_answer_command(line + strlen("answer "));
+	if (strstarts(line, "channel "))
+		return vsim_channel_command(line + strlen("channel "));
 	if (sscanf(line, "wait %u", &number) == 1)
 		return wait_event_killable(vsim_wait, vsim_requests() >= number);
 	if (!strcmp(line, "release")) {

@@ -977,6 +977,47 @@ TEST_F_TIMEOUT(host, successes_are_not_slowed_down, TEST_TIMEOUT)
 	EXPECT_GT(8 * PERIOD, seconds() - begin);
 }
 
+/* ---- no channel ---- */
+
+static void expect_no_channel(struct __test_metadata *_metadata, FIXTURE_DATA(host) * self)
+{
+	const uint32_t in[4] = { BLOCK, 8 };
+	struct devioctl_request req;
+	uint64_t *mask = (uint64_t *)self->out;
+	int err;
+
+	err = call(self->fd, IOCTL_VPCI_READ_BLOCK, &req, in, 8, self->out, 8);
+	EXPECT_RESULT(EOPNOTSUPP, 0, err, &req);
+	err = call(self->fd, IOCTL_VPCI_WRITE_BLOCK, &req, in, 16, NULL, 0);
+	EXPECT_RESULT(EOPNOTSUPP, 0, err, &req);
+	err = call(self->fd, IOCTL_VPCI_INVALIDATE_BLOCK, &req, NULL, 0, mask, 8);
+	EXPECT_RESULT(EOPNOTSUPP, 0, err, &req);
+	EXPECT_TRUE(all_a5(self->out, self->out + sizeof(self->out)));
+	EXPECT_EQ(POLLERR, readiness(self->fd));
+}
+
+/* That is no failure, and does not make anybody wait: three times more would be 15 s. */
+TEST_F_TIMEOUT(host, hv_pci_without_a_channel, TEST_TIMEOUT)
+{
+	double begin = seconds();
+	int i;
+
+	close(self->fd);
+	ASSERT_EQ(0, host("channel none"));
+	self->fd = open_node("00.0", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	for (i = 0; i < 4 * BURST; i++)
+		expect_no_channel(_metadata, self);
+	EXPECT_GT(2 * PERIOD, seconds() - begin);
+	EXPECT_EQ(self->before.requests, host_counters().requests);
+	ASSERT_EQ(0, host("channel ok"));
+	EXPECT_TRUE(reads_well(self));
+	expect_works_anew(_metadata, self);
+	EXPECT_EQ(0, readiness(self->fd));
+	ASSERT_EQ(0, host("invalidate 00.0 1"));
+	EXPECT_EQ(READABLE, readiness(self->fd));
+}
+
 /* ---- suspend ---- */
 
 /* As far as everything is frozen, in two seconds at most. */
