@@ -106,6 +106,7 @@ uint32_t status_of(int err)
 	case EOPNOTSUPP:
 		return STATUS_NOT_SUPPORTED;
 	case EIO:
+	case ENOMEM:
 		return STATUS_IO_DEVICE_ERROR;
 	case ENODEV:
 		return STATUS_DEVICE_REMOVED;
