@@ -25,6 +25,7 @@
  *	answer long N		... with N bytes more than were asked for
  *	release			answer what was kept by "never"
  *	release slowly		the same, and for a second nobody notices
+ *	release one		answer the first of them; the next ones are kept
  *	invalidate DD.F MASK	blocks, by a hex mask
  *	wait N			until N requests have come since this was loaded
  *	channel none		hv_pci has none, as where Hyper-V has no such thing
@@ -275,19 +276,37 @@ static void fake_withdraw(struct fake_request *req)
 	spin_unlock_irq(&fake_lock);
 }
 
+/* With fake_lock. */
+static void fake_release_first(void)
+{
+	struct fake_request *req = list_first_entry(&fake_kept, struct fake_request, kept);
+
+	list_del_init(&req->kept);
+	fake_kept_count--;
+	fake_answer(req);
+}
+
 static void fake_release_kept(bool slowly)
 {
-	struct fake_request *req, *next;
-
 	spin_lock_irq(&fake_lock);
 	fake_how = FAKE_OK;
 	fake_slow = slowly;
-	list_for_each_entry_safe(req, next, &fake_kept, kept) {
-		list_del_init(&req->kept);
-		fake_kept_count--;
-		fake_answer(req);
+	while (!list_empty(&fake_kept))
+		fake_release_first();
+	spin_unlock_irq(&fake_lock);
+}
+
+static int fake_release_one(void)
+{
+	int ret = -ENOENT;
+
+	spin_lock_irq(&fake_lock);
+	if (!list_empty(&fake_kept)) {
+		fake_release_first();
+		ret = 0;
 	}
 	spin_unlock_irq(&fake_lock);
+	return ret;
 }
 
 /* ---- what hv_pci does in hvpci_block_ops ---- */
@@ -733,6 +752,8 @@ static int fake_command(const char *line)
 		return fake_invalidate(PCI_DEVFN(number, function), mask);
 	if (sscanf(line, "wait %u", &number) == 1)
 		return wait_event_killable(fake_wait, fake_requests() >= number);
+	if (!strcmp(line, "release one"))
+		return fake_release_one();
 	if (!strcmp(line, "release") || !strcmp(line, "release slowly")) {
 		fake_release_kept(!strcmp(line, "release slowly"));
 		return 0;

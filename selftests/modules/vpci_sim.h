@@ -100,7 +100,7 @@ void vsim_withdraw(struct vsim_bus *bus);
 int vsim_vmbus_init(void);
 void vsim_vmbus_exit(void);
 
-/* ---- vpci_sim_host.c; vsim_lock is held, but for the last ---- */
+/* ---- vpci_sim_host.c; vsim_lock is held, but for the last ones ---- */
 
 __printf(2, 3) void vsim_violation(const struct vsim_message *message, const char *format, ...);
 void vsim_receive(const struct vsim_message *message);
@@ -111,6 +111,7 @@ u64 vsim_send_invalidate(struct vsim_bus *bus, unsigned int devfn, u64 mask);
 int vsim_set_how(enum vsim_how how, u32 argument);
 void vsim_release_kept(void);
 void vsim_get_counters(struct vsim_counters *counters);
+int vsim_release_one(void);
 int vsim_set_block(u32 id, const u8 *bytes, u32 length);
 void vsim_free_blocks(void);
 

@@ -25,6 +25,7 @@
  *	answer runt		... with a packet that ends where the status would begin,
  *				and properly when told to
  *	release			answer what was kept by "never", "again" or "runt"
+ *	release one		answer the first of it; the next ones are kept as before
  *	invalidate DD.F MASK	blocks, by a hex mask
  *	wait N			until N requests have come since this was loaded
  *	channel none		what hv_pci offers others is out of their reach
@@ -313,6 +314,8 @@ static int vsim_command(const char *line)
 	unsigned int number;
 	int at = 0, ret;
 
+	if (!strcmp(line, "release one"))
+		return vsim_release_one();
 	if (sscanf(line, "block %i%n", &number, &at) == 1)
 		return vsim_block_command(number, skip_spaces(line + at));
 	if (strstarts(line, "answer "))

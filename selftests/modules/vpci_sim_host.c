@@ -658,18 +658,40 @@ int vsim_set_how(enum vsim_how how, u32 argument)
 	return 0;
 }
 
+static void vsim_release_first(void)
+{
+	struct vsim_request *kept = list_first_entry(&vsim_kept, struct vsim_request, list);
+
+	list_del(&kept->list);
+	vsim_counters.kept--;
+	vsim_answer_once(kept, VSIM_OK);
+	kfree(kept);
+}
+
 /* Late answers; those to come are in time again. */
 void vsim_release_kept(void)
 {
-	struct vsim_request *kept, *next;
-
 	vsim_how = VSIM_OK;
-	list_for_each_entry_safe(kept, next, &vsim_kept, list) {
-		list_del(&kept->list);
-		vsim_counters.kept--;
-		vsim_answer(kept);
-		kfree(kept);
+	while (!list_empty(&vsim_kept))
+		vsim_release_first();
+}
+
+/**
+ * vsim_release_one() - Answer what is kept for longest, and nothing else
+ *
+ * Return: 0, or -ENOENT if nothing is kept
+ */
+int vsim_release_one(void)
+{
+	int ret = -ENOENT;
+
+	spin_lock_irq(&vsim_lock);
+	if (!list_empty(&vsim_kept)) {
+		vsim_release_first();
+		ret = 0;
 	}
+	spin_unlock_irq(&vsim_lock);
+	return ret;
 }
 
 void vsim_get_counters(struct vsim_counters *counters)

@@ -215,6 +215,34 @@ TEST_F_TIMEOUT(host, many_late_answers, TEST_TIMEOUT)
 	EXPECT_EQ(MANY, host_counters().requests - self->before.requests);
 }
 
+/* First come, first served: whenever one place is free, the next in the row has it. */
+TEST_F_TIMEOUT(host, in_the_order_in_which_they_came, TEST_TIMEOUT)
+{
+	const int first = VPCI_REQUESTS_MAX;
+	int i;
+
+	for (i = first; i < MANY; i++)
+		ASSERT_EQ(0, host_block(0x100 + i, self->block, 8));
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, start_many(self, first));
+	ASSERT_EQ(0, host_wait(&self->before, first));
+	for (i = first; i < MANY; i++) {
+		ASSERT_EQ(0, start_write(&self->callers[i], self->fd, 0x100 + i, 8));
+		wait_asleep(self->callers[i].tid);
+	}
+	EXPECT_EQ(first, host_counters().requests - self->before.requests);
+	for (i = first; i < MANY; i++) {
+		ASSERT_EQ(0, host("release one"));
+		ASSERT_EQ(0, host_wait(&self->before, i + 1));
+		EXPECT_EQ(0x100 + i, host_counters().last_id);
+		EXPECT_EQ(first, host_counters().kept);
+	}
+	ASSERT_EQ(0, host("release"));
+	EXPECT_EQ(MANY, join_many(self, MANY, 0));
+	for (i = first; i < MANY; i++)
+		EXPECT_EQ(0, host_block(0x100 + i, NULL, 0));
+}
+
 static void *read_own_block(void *arg)
 {
 	const uint32_t id = (uintptr_t)arg & 0xff;
