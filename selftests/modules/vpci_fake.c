@@ -16,6 +16,9 @@
  *	plug			a new bus, with the function 00.0
  *	lose			hv_pci fails to resume: its channel is closed, and when it
  *				is unbound, it leaves its functions behind
+ *	strangers come		more root buses, each below a device that is not hv_pci's
+ *				on vmbus, but almost; in domains from 0x2220 on
+ *	strangers go		all of them
  *	block ID HEX		what the block ID has; no HEX: there is none
  *	answer ok		how the next requests are answered
  *	answer never		... when told to
@@ -58,6 +61,7 @@
 #endif
 
 #define FAKE_DOMAIN		0x1111
+#define FAKE_STRANGE_DOMAIN	0x2220
 #define FAKE_ID			0x101815b3	/* device and vendor: a ConnectX's VF */
 #define FAKE_CLASS		0x02000000	/* an Ethernet controller */
 #define FAKE_STATUS		0xc0000001	/* STATUS_UNSUCCESSFUL */
@@ -83,11 +87,13 @@ struct fake_bus {
 	struct vmbus_channel channel;	/* of which only the mark of a rescind is used */
 	struct list_head list;		/* in fake_buses, fake_topology */
 	fake_sysdata sysdata;
+	int domain;
 	struct pci_host_bridge *bridge;
 	bool lost;			/* without a channel */
 	bool removed;			/* from here on hv_pci's own would be freed */
 	bool released;			/* ... and the device of vmbus be freed, too */
 	bool bridge_released;		/* nobody has a function any more */
+	bool stranger;
 	struct fake_function functions[256];
 };
 
@@ -487,13 +493,13 @@ static void fake_bridge_released(struct pci_host_bridge *bridge)
 #ifdef CONFIG_X86
 static void fake_set_domain(struct fake_bus *bus)
 {
-	bus->sysdata.domain = FAKE_DOMAIN;
+	bus->sysdata.domain = bus->domain;
 	bus->sysdata.node = NUMA_NO_NODE;
 }
 #else
 static void fake_set_domain(struct fake_bus *bus)
 {
-	bus->bridge->domain_nr = FAKE_DOMAIN;
+	bus->bridge->domain_nr = bus->domain;
 }
 #endif
 
@@ -525,8 +531,10 @@ static int fake_probe(struct device *dev)
 		return -ENOMEM;
 	fake_set_domain(bus);
 	ret = fake_create_root_bus(bus);
-	if (ret)
+	if (ret) {
 		pci_free_host_bridge(bus->bridge);
+		bus->bridge = NULL;
+	}
 	return ret;
 }
 
@@ -580,29 +588,38 @@ static void fake_released(struct device *dev)
 /* ---- commands ---- */
 
 /* A name that no bus had before, and a domain as on the last one. */
-static int fake_plug(void)
+static struct fake_bus *fake_new_bus(struct bus_type *vmbus, int domain)
 {
 	static unsigned int number;
-	struct fake_bus *bus;
+	struct fake_bus *bus = kzalloc(sizeof(*bus), GFP_KERNEL);
 	int ret;
 
-	if (fake_present)
-		return -EEXIST;
-	bus = kzalloc(sizeof(*bus), GFP_KERNEL);
 	if (!bus)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
+	bus->domain = domain;
 	bus->functions[0].present = true;
 	bus->hdev.channel = &bus->channel;
 	bus->channel.state = CHANNEL_OPENED_STATE;
-	bus->hdev.device.bus = &fake_vmbus;
+	bus->hdev.device.bus = vmbus;
 	bus->hdev.device.release = fake_released;
 	dev_set_name(&bus->hdev.device, "vpci-fake-%u", number++);
 	list_add(&bus->list, &fake_buses);
 	ret = device_register(&bus->hdev.device);
-	if (ret) {
-		put_device(&bus->hdev.device);
-		return ret;
-	}
+	if (!ret)
+		return bus;
+	put_device(&bus->hdev.device);
+	return ERR_PTR(ret);
+}
+
+static int fake_plug(void)
+{
+	struct fake_bus *bus;
+
+	if (fake_present)
+		return -EEXIST;
+	bus = fake_new_bus(&fake_vmbus, FAKE_DOMAIN);
+	if (IS_ERR(bus))
+		return PTR_ERR(bus);
 	fake_present = bus;
 	return bus->hdev.device.driver ? 0 : -ENODEV;
 }
@@ -628,6 +645,62 @@ static int fake_lose(void)
 	fake_present->lost = true;
 	fake_present->channel.state = CHANNEL_OPEN_STATE;
 	return 0;
+}
+
+/*
+ * What the device below which a root bus is has for a bus and for a driver. Nobody but
+ * the module under test looks at it: the driver core does not know of either.
+ */
+static struct fake_stranger {
+	struct bus_type bus;
+	struct device_driver driver;
+} fake_strangers[] = {
+	{ { .name = "vmbus" },		{ .name = "hv_netvsc" } },
+	{ { .name = "vmbus" } },
+	{ { .name = "platform" },	{ .name = "hv_pci" } },
+	{ {},				{ .name = "hv_pci" } },
+	{ },
+};
+
+static int fake_add_stranger(unsigned int i)
+{
+	struct fake_bus *bus = fake_new_bus(NULL, FAKE_STRANGE_DOMAIN + i);
+	struct fake_stranger *stranger = &fake_strangers[i];
+
+	if (IS_ERR(bus))
+		return PTR_ERR(bus);
+	bus->hdev.device.bus = stranger->bus.name ? &stranger->bus : NULL;
+	bus->hdev.device.driver = stranger->driver.name ? &stranger->driver : NULL;
+	bus->stranger = true;
+	return fake_probe(&bus->hdev.device);
+}
+
+static void fake_remove_strangers(void)
+{
+	struct fake_bus *bus;
+
+	list_for_each_entry(bus, &fake_buses, list) {
+		if (!bus->stranger)
+			continue;
+		bus->stranger = false;
+		if (bus->bridge)
+			fake_remove(&bus->hdev.device);
+		bus->hdev.device.bus = NULL;
+		bus->hdev.device.driver = NULL;
+		device_unregister(&bus->hdev.device);
+	}
+}
+
+static int fake_add_strangers(void)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < ARRAY_SIZE(fake_strangers) && !ret; i++)
+		ret = fake_add_stranger(i);
+	if (ret)
+		fake_remove_strangers();
+	return ret;
 }
 
 static int fake_add(unsigned int devfn)
@@ -671,6 +744,12 @@ static int fake_topology_command(const char *line)
 		return fake_plug();
 	if (!strcmp(line, "lose"))
 		return fake_lose();
+	if (!strcmp(line, "strangers come"))
+		return fake_add_strangers();
+	if (!strcmp(line, "strangers go")) {
+		fake_remove_strangers();
+		return 0;
+	}
 	if (sscanf(line, "add %x.%x", &slot, &function) == 2 && slot < 32 && function < 8)
 		return fake_add(PCI_DEVFN(slot, function));
 	if (sscanf(line, "eject %x.%x", &slot, &function) == 2 && slot < 32 && function < 8)
@@ -827,6 +906,7 @@ static void fake_remove_all(void)
 
 	mutex_lock(&fake_topology);
 	fake_rescind();
+	fake_remove_strangers();
 	mutex_unlock(&fake_topology);
 	wait_event(fake_wait, !atomic_read(&fake_in_flight));
 	list_for_each_entry_safe(bus, next, &fake_buses, list) {

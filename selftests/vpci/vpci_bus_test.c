@@ -180,6 +180,25 @@ TEST_F_TIMEOUT(bus, virtual_functions_have_none, TEST_TIMEOUT)
 	ASSERT_EQ(0, write_text("/sys/bus/pci/drivers/vpci_pf/unbind", name));
 }
 
+/* Not even below a device that has hv_pci's bus or a driver of its name, but not both. */
+TEST_F_TIMEOUT(bus, almost_hv_pci_has_none, TEST_TIMEOUT)
+{
+	if (real_hv_pci())
+		SKIP(return, "there are no such buses where the VMBus is simulated");
+	ASSERT_EQ(0, host("strangers come"));
+	EXPECT_EQ(5, count(DEVICES "/222?:00:00.0"));
+	EXPECT_EQ(1, count_nodes());
+	/* Nor when they were there first. */
+	ASSERT_EQ(0, unload_module("vpci_block"));
+	ASSERT_EQ(0, load_module("vpci_block"));
+	EXPECT_EQ(5, count(DEVICES "/222?:00:00.0"));
+	EXPECT_EQ(1, count_nodes());
+	EXPECT_TRUE(works("00.0"));
+	ASSERT_EQ(0, host("strangers go"));
+	EXPECT_EQ(0, count(DEVICES "/222?:00:00.0"));
+	EXPECT_EQ(1, count_nodes());
+}
+
 TEST_F_TIMEOUT(bus, each_function_has_one, TEST_TIMEOUT)
 {
 	static const char * const names[] = { "01.0", "01.3", "1f.0", "1f.7" };
