@@ -54,7 +54,9 @@ static void listener_invalidate(void *context, u64 mask)
 {
 	unsigned long flags;
 
-	/* Whoever registers has the context back as it was. */
+	/* hv_pci looks at the context last: we may have taken ours back. No other's it is. */
+	if (!context)
+		return;
 	WARN_ON(context != &listener_heard);
 	spin_lock_irqsave(&listener_lock, flags);
 	listener_heard |= mask;

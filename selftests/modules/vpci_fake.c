@@ -30,6 +30,9 @@
  *	release slowly		the same, and for a second nobody notices
  *	release one		answer the first of them; the next ones are kept
  *	invalidate DD.F MASK	blocks, by a hex mask
+ *	invalidate slowly DD.F MASK
+ *				... in a moment in which the listener changes, if that
+ *				can be had within 100 ms
  *	wait N			until N requests have come since this was loaded
  *	channel none		hv_pci has none, as where Hyper-V has no such thing
  *	channel ok		it has one again; no call may be under way at either
@@ -45,6 +48,7 @@
 #include <linux/device.h>
 #include <linux/fs.h>
 #include <linux/hyperv.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -65,6 +69,7 @@
 #define FAKE_ID			0x101815b3	/* device and vendor: a ConnectX's VF */
 #define FAKE_CLASS		0x02000000	/* an Ethernet controller */
 #define FAKE_STATUS		0xc0000001	/* STATUS_UNSUCCESSFUL */
+#define FAKE_SLOW_MS		100
 
 /* What hv_pci has there, and the architecture expects. */
 #ifdef CONFIG_X86
@@ -76,7 +81,7 @@
 struct fake_function {
 	bool present;			/* by fake_topology */
 	u16 command;
-	/* fake_lock: the one listener */
+	/* written with fake_lock: the one listener */
 	void (*invalidate)(void *context, u64 mask);
 	void *context;
 };
@@ -432,8 +437,8 @@ static int fake_register_invalidate(struct pci_dev *pdev, void *context,
 	spin_lock_irq(&fake_lock);
 	if (function->present) {
 		stolen = invalidate && function->invalidate;
-		function->invalidate = invalidate;
-		function->context = context;
+		WRITE_ONCE(function->invalidate, invalidate);
+		WRITE_ONCE(function->context, context);
 		ret = 0;
 	}
 	spin_unlock_irq(&fake_lock);
@@ -442,29 +447,45 @@ static int fake_register_invalidate(struct pci_dev *pdev, void *context,
 	return ret;
 }
 
-/* In a tasklet there; and the listener may have gone since it was looked up. */
-static int fake_invalidate(unsigned int devfn, u64 mask)
+/* Until the listener is another one. By the clock: emulated processors differ in udelay(). */
+static void fake_wait_for_change(const struct fake_function *function)
 {
-	void (*invalidate)(void *context, u64 mask) = NULL;
-	struct fake_function *function;
-	void *context;
+	const ktime_t end = ktime_add_ms(ktime_get(), FAKE_SLOW_MS);
+	const void *before = READ_ONCE(function->context);
+	const void *now = before;
+
+	while ((!now || now == before) && ktime_before(ktime_get(), end)) {
+		cpu_relax();
+		now = READ_ONCE(function->context);
+	}
+}
+
+/* In a tasklet there. It takes no lock, and looks for whom to call before what to tell it. */
+static void fake_tell(const struct fake_function *function, u64 mask, bool slowly)
+{
+	void (*invalidate)(void *context, u64 mask);
+
+	local_bh_disable();
+	invalidate = READ_ONCE(function->invalidate);
+	if (invalidate) {
+		if (slowly)
+			fake_wait_for_change(function);
+		else
+			udelay(9);
+		invalidate(READ_ONCE(function->context), mask);
+	}
+	local_bh_enable();
+}
+
+static int fake_invalidate(unsigned int devfn, u64 mask, bool slowly)
+{
 	int ret = -ENODEV;
 
 	mutex_lock(&fake_topology);
-	local_bh_disable();
 	if (fake_present && fake_present->functions[devfn].present) {
-		function = &fake_present->functions[devfn];
-		spin_lock(&fake_lock);
-		invalidate = function->invalidate;
-		context = function->context;
-		spin_unlock(&fake_lock);
+		fake_tell(&fake_present->functions[devfn], mask, slowly);
 		ret = 0;
 	}
-	if (invalidate) {
-		udelay(9);
-		invalidate(context, mask);
-	}
-	local_bh_enable();
 	mutex_unlock(&fake_topology);
 	return ret;
 }
@@ -816,19 +837,31 @@ static int fake_set_how(const char *words)
 	return 0;
 }
 
+static int fake_invalidate_command(const char *words)
+{
+	bool slowly = strstarts(words, "slowly ");
+	unsigned int slot, function;
+	u64 mask;
+
+	if (slowly)
+		words += strlen("slowly ");
+	if (sscanf(words, "%x.%x %llx", &slot, &function, &mask) != 3 || slot >= 32 ||
+	    function >= 8)
+		return -EINVAL;
+	return fake_invalidate(PCI_DEVFN(slot, function), mask, slowly);
+}
+
 static int fake_command(const char *line)
 {
-	unsigned int number, function;
+	unsigned int number;
 	int at = 0;
-	u64 mask;
 
 	if (sscanf(line, "block %i%n", &number, &at) == 1)
 		return fake_set_block(number, skip_spaces(line + at));
 	if (strstarts(line, "answer "))
 		return fake_set_how(line + strlen("answer "));
-	if (sscanf(line, "invalidate %x.%x %llx", &number, &function, &mask) == 3 &&
-	    number < 32 && function < 8)
-		return fake_invalidate(PCI_DEVFN(number, function), mask);
+	if (strstarts(line, "invalidate "))
+		return fake_invalidate_command(line + strlen("invalidate "));
 	if (sscanf(line, "wait %u", &number) == 1)
 		return wait_event_killable(fake_wait, fake_requests() >= number);
 	if (!strcmp(line, "release one"))

@@ -4,6 +4,7 @@
  * of the function, which hv_pci tells instead of us, never loses its place to us.
  */
 #include <limits.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
@@ -753,6 +754,53 @@ static void *invalidate_often(void *arg)
 	while (!__atomic_load_n(stop, __ATOMIC_RELAXED))
 		host("invalidate 00.0 1");
 	return NULL;
+}
+
+/* Whoever is slow there lets nobody else run. */
+static int run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? errno : 0;
+}
+
+static void *invalidate_slowly(void *arg)
+{
+	const char *command = real_hv_pci() ? "invalidate 00.0 1" : "invalidate slowly 00.0 1";
+	bool *stop = arg;
+	intptr_t err = run_on(1);
+
+	while (!__atomic_load_n(stop, __ATOMIC_RELAXED))
+		host("%s", command);
+	return (void *)err;
+}
+
+/*
+ * hv_pci may have found whom to call when the place changes hands, and then calls that
+ * one with what the next one wants to be told. The driver's own function warns of it.
+ */
+TEST_F_TIMEOUT(invalid, invalidated_while_the_place_changes_hands, TEST_TIMEOUT)
+{
+	bool stop = false;
+	pthread_t thread;
+	void *err;
+	int i;
+
+	ASSERT_EQ(0, run_on(0));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, invalidate_slowly, &stop));
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, set_driver("vpci_listener", "bind"));
+		while (!read_number(PARAM "/hears"))
+			usleep(1000);
+		ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
+		EXPECT_EQ(0, take(self));
+		EXPECT_EQ(1, self->mask);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, &err);
+	EXPECT_EQ(NULL, err);
 }
 
 /* hv_pci may call whom it has found, when that one has just gone. */
