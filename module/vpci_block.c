@@ -46,6 +46,7 @@
 #include <linux/hyperv.h>
 #include <linux/idr.h>
 #include <linux/jiffies.h>
+#include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
@@ -148,6 +149,7 @@ static DEFINE_IDA(vpci_minors);
 static dev_t vpci_devt;
 static struct workqueue_struct *vpci_wq;
 
+static bool vpci_is_bound(struct pci_dev *pdev);
 static void vpci_dispatch(struct vpci_function *fn);
 static void vpci_unwatch(void);
 
@@ -707,6 +709,13 @@ static void vpci_end(struct vpci_function *fn)
 	wake_up_all(&fn->news);
 }
 
+/* It wants the lock of each device, the one included that hv_pci is being unbound from. */
+static bool vpci_is_shutdown(void)
+{
+	return system_state == SYSTEM_HALT || system_state == SYSTEM_POWER_OFF ||
+	       system_state == SYSTEM_RESTART;
+}
+
 /*
  * A request looks at hv_pci's bus when it begins and when its answer is there. If the host
  * has taken the bus away, all return within HZ / 10. If somebody has unbound hv_pci by
@@ -722,7 +731,8 @@ static void vpci_wait_for_host(struct device *hdev)
 		return;
 	dev_warn(hdev, "waiting for the host: it has to answer %u requests or rescind the bus\n",
 		 n);
-	wait_event_idle(vpci_returned, !vpci_count_calls(hdev, NULL));
+	while (vpci_count_calls(hdev, NULL) && !vpci_is_shutdown())
+		wait_event_idle_timeout(vpci_returned, !vpci_count_calls(hdev, NULL), HZ);
 }
 
 static int vpci_vmbus_event(struct notifier_block *nb, unsigned long event, void *hdev)
@@ -772,6 +782,7 @@ static int vpci_begin_watch(struct vpci_function *fn)
 	ret = bus_register_notifier(vpci_vmbus, &vpci_vmbus_nb);
 	if (ret)
 		module_put(vpci_hv_pci);
+	smp_mb();	/* before vpci_is_bound(): the notifier hears of it, or we see it */
 	return ret;
 }
 
@@ -797,12 +808,6 @@ static void vpci_unwatch(void)
 	mutex_unlock(&vpci_watch_mutex);
 }
 
-/* Too late for the notifier, the unbinding may have begun before we listened. */
-static bool vpci_is_bound(struct device *hdev)
-{
-	return READ_ONCE(hdev->driver) && READ_ONCE(hdev->links.status) != DL_DEV_UNBINDING;
-}
-
 /* ---- open and close ---- */
 
 static int vpci_add_file(struct vpci_function *fn, struct vpci_file *f)
@@ -810,7 +815,7 @@ static int vpci_add_file(struct vpci_function *fn, struct vpci_file *f)
 	int ret = -ENODEV;
 
 	mutex_lock(&vpci_mutex);
-	if (!fn->gone && vpci_is_bound(fn->hdev)) {
+	if (!fn->gone && vpci_is_bound(fn->pdev)) {
 		ret = 0;
 		get_device(&fn->dev);
 		spin_lock_irq(&vpci_lock);
@@ -895,18 +900,35 @@ static void vpci_release(struct device *dev)
 }
 
 /*
+ * Of a function of hv_pci. Its driver data begin with what is the bus's: hv_pci leaves a
+ * bus behind if it goes after it has failed to suspend or to resume, and may be back. Nor
+ * may it be on its way out, as the notifier may have been too late to hear of that.
+ */
+static bool vpci_is_bound(struct pci_dev *pdev)
+{
+	struct device *hdev = pdev->bus->bridge->parent;
+	const enum dl_dev_state state = READ_ONCE(hdev->links.status);
+
+	return (state == DL_DEV_PROBING || state == DL_DEV_DRIVER_BOUND) &&
+	       dev_get_drvdata(hdev) == pdev->bus->sysdata;
+}
+
+/*
  * Of hv_pci, and no other: it finds its state at fixed distances from what these
- * pointers point to. It is bound to the VMBus device for as long as there is a bus.
+ * pointers point to.
  */
 static bool vpci_is_of_hv_pci(struct pci_dev *pdev)
 {
+	const struct device_driver *drv;
 	struct device *hdev;
 
 	if (!pci_is_root_bus(pdev->bus) || !pdev->bus->bridge)
 		return false;
 	hdev = pdev->bus->bridge->parent;
-	return hdev && hdev->bus && !strcmp(hdev->bus->name, "vmbus") &&
-	       hdev->driver && !strcmp(hdev->driver->name, "hv_pci");
+	if (!hdev || !hdev->bus || strcmp(hdev->bus->name, "vmbus"))
+		return false;
+	drv = READ_ONCE(hdev->driver);
+	return drv && !strcmp(drv->name, "hv_pci") && vpci_is_bound(pdev);
 }
 
 /* With vpci_mutex. */

@@ -15,7 +15,11 @@
  *	rescind			the whole bus goes, and requests fail
  *	plug			a new bus, with the function 00.0
  *	lose			hv_pci fails to resume: its channel is closed, and when it
- *				is unbound, it leaves its functions behind
+ *				is unbound, it leaves its functions behind. If it is bound
+ *				again, it has a new channel, and none of them
+ *	stall			hv_pci's removal, the next time, until told to go on
+ *	wait stalled		... until it is
+ *	go on
  *	strangers come		more root buses, each below a device that is not hv_pci's
  *				on vmbus, but almost; in domains from 0x2220 on
  *	strangers go		all of them
@@ -143,6 +147,7 @@ static u32 fake_last_id;
 static unsigned int fake_last_len;
 static u8 fake_last[HV_CONFIG_BLOCK_SIZE_MAX];
 
+static enum { FAKE_GOES_ON, FAKE_STALLS, FAKE_STALLED } fake_stall;
 static DECLARE_WAIT_QUEUE_HEAD(fake_wait);
 static atomic_t fake_in_flight = ATOMIC_INIT(0);
 
@@ -547,6 +552,12 @@ static int fake_probe(struct device *dev)
 	struct fake_bus *bus = to_fake_bus(dev);
 	int ret;
 
+	if (bus->lost) {	/* nothing is found on the new bus */
+		dev_set_drvdata(dev, bus);
+		bus->channel.state = CHANNEL_OPENED_STATE;
+		return 0;
+	}
+	dev_set_drvdata(dev, &bus->sysdata);
 	bus->bridge = pci_alloc_host_bridge(0);
 	if (!bus->bridge)
 		return -ENOMEM;
@@ -571,6 +582,11 @@ static int fake_remove(struct device *dev)
 {
 	struct fake_bus *bus = to_fake_bus(dev);
 
+	if (READ_ONCE(fake_stall) == FAKE_STALLS) {
+		WRITE_ONCE(fake_stall, FAKE_STALLED);
+		wake_up_all(&fake_wait);
+		wait_event(fake_wait, READ_ONCE(fake_stall) != FAKE_STALLED);
+	}
 	if (!bus->lost)
 		fake_remove_root_bus(bus);
 	WRITE_ONCE(bus->removed, true);
@@ -862,6 +878,13 @@ static int fake_command(const char *line)
 		return fake_set_how(line + strlen("answer "));
 	if (strstarts(line, "invalidate "))
 		return fake_invalidate_command(line + strlen("invalidate "));
+	if (!strcmp(line, "wait stalled"))
+		return wait_event_killable(fake_wait, READ_ONCE(fake_stall) == FAKE_STALLED);
+	if (!strcmp(line, "stall") || !strcmp(line, "go on")) {
+		WRITE_ONCE(fake_stall, line[0] == 's' ? FAKE_STALLS : FAKE_GOES_ON);
+		wake_up_all(&fake_wait);
+		return 0;
+	}
 	if (sscanf(line, "wait %u", &number) == 1)
 		return wait_event_killable(fake_wait, fake_requests() >= number);
 	if (!strcmp(line, "release one"))

@@ -587,19 +587,25 @@ TEST_F_TIMEOUT(host, rescinded_as_the_answers_come, TEST_TIMEOUT)
 
 #define HV_PCI	"/sys/bus/vmbus/drivers/hv_pci"
 
-/* By hand, as the host knows nothing of it. */
-static void *unbind_hv_pci(void *arg)
+/* By hand, as the host knows nothing of it. The device has a root bus below. */
+static int unbind_or_bind(const char *how)
 {
+	char path[64];
 	glob_t found;
 	int err = ENODEV;
 
-	(void)arg;
-	/* Its device has a root bus below. */
-	if (!glob(HV_PCI "/*/pci*:*", 0, NULL, &found)) {
-		err = write_text(HV_PCI "/unbind", basename(dirname(found.gl_pathv[0])));
+	snprintf(path, sizeof(path), HV_PCI "/%s", how);
+	if (!glob("/sys/bus/vmbus/devices/*/pci*:*", 0, NULL, &found)) {
+		err = write_text(path, basename(dirname(found.gl_pathv[0])));
 		globfree(&found);
 	}
-	return (void *)(intptr_t)err;
+	return err;
+}
+
+static void *unbind_hv_pci(void *arg)
+{
+	(void)arg;
+	return (void *)(intptr_t)unbind_or_bind("unbind");
 }
 
 static void wait_for_log(const char *text, int more_than)
@@ -676,7 +682,7 @@ TEST_F_TIMEOUT(host, hv_pci_fails_to_resume, TEST_TIMEOUT)
 	EXPECT_EQ(ENODEV, write_block(self->fd, BLOCK, self->block, 16));
 	other = open_node("00.0", O_RDWR);
 	EXPECT_LE(0, other);
-	ASSERT_EQ(NULL, unbind_hv_pci(NULL));
+	ASSERT_EQ(0, unbind_or_bind("unbind"));
 	EXPECT_EQ(1, count_nodes());
 	EXPECT_EQ(GONE, readiness(other));
 	EXPECT_EQ(ENODEV, read_block(other, BLOCK, self->out, 128, NULL));
@@ -689,6 +695,52 @@ TEST_F_TIMEOUT(host, hv_pci_fails_to_resume, TEST_TIMEOUT)
 	EXPECT_EQ(ENODEV, errno);
 	ASSERT_EQ(0, host("rescind"));
 	EXPECT_EQ(0, count_nodes());
+	ASSERT_EQ(0, host("plug"));
+	self->fd = -1;
+	expect_works_anew(_metadata, self);
+}
+
+/* Nobody listened when it was unbound, and then it comes back, without them. */
+TEST_F_TIMEOUT(host, functions_that_hv_pci_has_left, TEST_TIMEOUT)
+{
+	if (real_hv_pci())
+		SKIP(return, "hv_pci is not suspended here");
+	close(self->fd);
+	ASSERT_EQ(0, host("lose"));
+	ASSERT_EQ(0, unbind_or_bind("unbind"));
+	EXPECT_EQ(-1, open_node("00.0", O_RDWR));
+	EXPECT_EQ(ENODEV, errno);
+	ASSERT_EQ(0, unbind_or_bind("bind"));
+	EXPECT_EQ(-1, open_node("00.0", O_RDWR));
+	EXPECT_EQ(ENODEV, errno);
+	ASSERT_EQ(0, unload_module("vpci_block"));
+	ASSERT_EQ(0, load_module("vpci_block"));
+	EXPECT_EQ(0, count_nodes());
+	ASSERT_EQ(0, host("rescind"));
+	ASSERT_EQ(0, host("plug"));
+	self->fd = -1;
+	expect_works_anew(_metadata, self);
+}
+
+/* Its removal has begun when the first one comes who would have listened to that. */
+TEST_F_TIMEOUT(host, opened_while_hv_pci_goes, TEST_TIMEOUT)
+{
+	pthread_t thread;
+	void *err;
+
+	if (real_hv_pci())
+		SKIP(return, "hv_pci does not stop half-way");
+	close(self->fd);
+	ASSERT_EQ(0, host("stall"));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, unbind_hv_pci, NULL));
+	ASSERT_EQ(0, host("wait stalled"));
+	EXPECT_TRUE(has_node("00.0"));
+	EXPECT_EQ(-1, open_node("00.0", O_RDWR));
+	EXPECT_EQ(ENODEV, errno);
+	ASSERT_EQ(0, host("go on"));
+	pthread_join(thread, &err);
+	EXPECT_EQ(NULL, err);
+	ASSERT_EQ(0, host("rescind"));
 	ASSERT_EQ(0, host("plug"));
 	self->fd = -1;
 	expect_works_anew(_metadata, self);
