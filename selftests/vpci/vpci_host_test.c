@@ -1084,7 +1084,7 @@ TEST_F_TIMEOUT(host, hv_pci_without_a_channel, TEST_TIMEOUT)
 
 	close(self->fd);
 	ASSERT_EQ(0, host("channel none"));
-	self->fd = open_node("00.0", O_RDWR);
+	self->fd = open_node("00.0", O_RDWR | O_NONBLOCK);
 	ASSERT_LE(0, self->fd);
 	for (i = 0; i < 4 * BURST; i++)
 		expect_no_channel(_metadata, self);
