@@ -381,6 +381,27 @@ TEST_F_TIMEOUT(host, other_function_works, TEST_TIMEOUT)
 	close(other);
 }
 
+/* An ejection has a second for its own function's requests, and none for others'. */
+TEST_F_TIMEOUT(host, other_function_is_ejected_at_once, TEST_TIMEOUT)
+{
+	double begin, least = 1;
+	int i;
+
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, start_many(self, 2));
+	ASSERT_EQ(0, host_wait(&self->before, 2));
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, host("add 01.0"));
+		begin = seconds();
+		ASSERT_EQ(0, host("eject 01.0"));
+		if (least > seconds() - begin)
+			least = seconds() - begin;
+	}
+	EXPECT_GT(0.9, least);
+	ASSERT_EQ(0, host("release"));
+	EXPECT_EQ(2, join_many(self, 2, 0));
+}
+
 TEST_F_TIMEOUT(host, module_stays_while_a_request_does, TEST_TIMEOUT)
 {
 	pid_t pid;

@@ -509,6 +509,19 @@ TEST_F_TIMEOUT(invalid, epoll_sees_drivers, TEST_TIMEOUT)
 	close(epfd);
 }
 
+/* Where that is no news from the slot, which was not ours before. */
+TEST_F_TIMEOUT(invalid, epoll_sees_the_end_behind_a_driver, TEST_TIMEOUT)
+{
+	int epfd = watch(self->fd, EPOLLET);
+
+	ASSERT_EQ(0, set_driver("vpci_listener", "bind"));
+	EXPECT_EQ(EPOLLERR, seen(epfd, -1));
+	ASSERT_EQ(0, host("rescind"));
+	EXPECT_EQ(EPOLLHUP | EPOLLERR, seen(epfd, 0));
+	close(epfd);
+	ASSERT_EQ(0, host("plug"));
+}
+
 /* What was told before the driver came is still there when it has gone. */
 TEST_F_TIMEOUT(invalid, driver_takes_nothing_away, TEST_TIMEOUT)
 {
