@@ -4,6 +4,7 @@
  * of the function, which hv_pci tells instead of us, never loses its place to us.
  */
 #include <limits.h>
+#include <linux/userfaultfd.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -196,8 +197,7 @@ TEST_F_TIMEOUT(invalid, wait_is_restarted, TEST_TIMEOUT)
 	EXPECT_EQ(1, *(uint64_t *)c.out);
 }
 
-/* Of those who share an open file one is told, and each of the blocks but once. */
-/* One or more of them each block, and all of them together each. */
+/* Those who share an open file: one or more of them are told of each block. */
 TEST_F_TIMEOUT(invalid, sharers_get_each_block, TEST_TIMEOUT)
 {
 	struct caller c[4];
@@ -219,6 +219,104 @@ TEST_F_TIMEOUT(invalid, sharers_get_each_block, TEST_TIMEOUT)
 		all |= *(uint64_t *)c[i].out;
 	}
 	EXPECT_EQ(0xf, all);
+}
+
+/*
+ * An output that can be written when the call looks, and later makes who writes there wait
+ * until somebody lets it: between the mask's copy and its end.
+ */
+struct slow_page {
+	int fd;
+	size_t size;
+	uint64_t *mask;
+};
+
+static int map_slow_page(struct slow_page *p)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	p->size = sysconf(_SC_PAGESIZE);
+	p->mask = mmap(NULL, p->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	p->fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (p->mask == MAP_FAILED || p->fd < 0)
+		return errno;
+	*p->mask = 0;
+	reg.range.start = (uintptr_t)p->mask;
+	reg.range.len = p->size;
+	return ioctl(p->fd, UFFDIO_API, &api) || ioctl(p->fd, UFFDIO_REGISTER, &reg) ? errno : 0;
+}
+
+static void unmap_slow_page(struct slow_page *p)
+{
+	close(p->fd);
+	munmap(p->mask, p->size);
+}
+
+static int take_page_away(const struct slow_page *p)
+{
+	return madvise(p->mask, p->size, MADV_DONTNEED) ? errno : 0;
+}
+
+/* Returns when somebody waits for the page. */
+static int wait_for_writer(const struct slow_page *p)
+{
+	struct uffd_msg msg;
+
+	if (read(p->fd, &msg, sizeof(msg)) != sizeof(msg))
+		return errno;
+	return msg.event == UFFD_EVENT_PAGEFAULT ? 0 : EBADE;
+}
+
+static int give_page_back(const struct slow_page *p)
+{
+	struct uffdio_zeropage zero = {
+		.range = { .start = (uintptr_t)p->mask, .len = p->size },
+	};
+
+	return ioctl(p->fd, UFFDIO_ZEROPAGE, &zero) ? errno : 0;
+}
+
+TEST_F_TIMEOUT(invalid, invalidated_while_another_is_told, TEST_TIMEOUT)
+{
+	struct slow_page page;
+	struct caller c;
+
+	ASSERT_EQ(0, map_slow_page(&page));
+	ASSERT_EQ(0, start_invalidate_into(&c, self->fd, page.mask));
+	ASSERT_EQ(0, take_page_away(&page));
+	ASSERT_EQ(0, host("invalidate 00.0 1"));
+	ASSERT_EQ(0, wait_for_writer(&page));
+	ASSERT_EQ(0, host("invalidate 00.0 2"));
+	ASSERT_EQ(0, give_page_back(&page));
+	EXPECT_RESULT(0, 8, join_caller(&c), &c.req);
+	EXPECT_EQ(1, *page.mask);
+	EXPECT_EQ(READABLE, readiness(self->fd));
+	EXPECT_EQ(0, take_now(self));
+	EXPECT_EQ(2, self->mask);
+	unmap_slow_page(&page);
+}
+
+/* Whose news another one has taken meanwhile has none, and waits for the next. */
+TEST_F_TIMEOUT(invalid, a_sharer_is_faster, TEST_TIMEOUT)
+{
+	struct slow_page page;
+	struct caller c;
+
+	ASSERT_EQ(0, map_slow_page(&page));
+	ASSERT_EQ(0, start_invalidate_into(&c, self->fd, page.mask));
+	ASSERT_EQ(0, take_page_away(&page));
+	ASSERT_EQ(0, host("invalidate 00.0 1"));
+	ASSERT_EQ(0, wait_for_writer(&page));
+	EXPECT_EQ(0, take(self));
+	EXPECT_EQ(1, self->mask);
+	ASSERT_EQ(0, give_page_back(&page));
+	wait_asleep(c.tid);
+	EXPECT_TRUE(is_waiting(&c));
+	ASSERT_EQ(0, host("invalidate 00.0 4"));
+	EXPECT_RESULT(0, 8, join_caller(&c), &c.req);
+	EXPECT_EQ(4, *page.mask);
+	unmap_slow_page(&page);
 }
 
 TEST_F_TIMEOUT(invalid, every_open_file_wakes, TEST_TIMEOUT)
