@@ -37,7 +37,7 @@
  *	invalidate slowly DD.F MASK
  *				... in a moment in which the listener changes, if that
  *				can be had within 100 ms
- *	wait N			until N requests have come since this was loaded
+ *	wait N			until N requests have come since this was loaded, for 100 s
  *	channel none		hv_pci has none, as where Hyper-V has no such thing
  *	channel ok		it has one again; no call may be under way at either
  *
@@ -867,6 +867,14 @@ static int fake_invalidate_command(const char *words)
 	return fake_invalidate(PCI_DEVFN(slot, function), mask, slowly);
 }
 
+/* Requests that do not come in so long do not come at all. */
+static int fake_await_requests(unsigned int number)
+{
+	long left = wait_event_killable_timeout(fake_wait, fake_requests() >= number, 100 * HZ);
+
+	return left > 0 ? 0 : left ?: -ETIME;
+}
+
 static int fake_command(const char *line)
 {
 	unsigned int number;
@@ -886,7 +894,7 @@ static int fake_command(const char *line)
 		return 0;
 	}
 	if (sscanf(line, "wait %u", &number) == 1)
-		return wait_event_killable(fake_wait, fake_requests() >= number);
+		return fake_await_requests(number);
 	if (!strcmp(line, "release one"))
 		return fake_release_one();
 	if (!strcmp(line, "release") || !strcmp(line, "release slowly")) {

@@ -27,7 +27,7 @@
  *	release			answer what was kept by "never", "again" or "runt"
  *	release one		answer the first of it; the next ones are kept as before
  *	invalidate DD.F MASK	blocks, by a hex mask
- *	wait N			until N requests have come since this was loaded
+ *	wait N			until N requests have come since this was loaded, for 100 s
  *	channel none		what hv_pci offers others is out of their reach
  *	channel ok		... and back; no call may be under way at either
  *
@@ -309,6 +309,14 @@ static int vsim_channel_command(const char *word)
 
 /* ---- the device ---- */
 
+/* Requests that do not come in so long do not come at all. */
+static int vsim_await_requests(unsigned int number)
+{
+	long left = wait_event_killable_timeout(vsim_wait, vsim_requests() >= number, 100 * HZ);
+
+	return left > 0 ? 0 : left ?: -ETIME;
+}
+
 static int vsim_command(const char *line)
 {
 	unsigned int number;
@@ -323,7 +331,7 @@ static int vsim_command(const char *line)
 	if (strstarts(line, "channel "))
 		return vsim_channel_command(line + strlen("channel "));
 	if (sscanf(line, "wait %u", &number) == 1)
-		return wait_event_killable(vsim_wait, vsim_requests() >= number);
+		return vsim_await_requests(number);
 	if (!strcmp(line, "release")) {
 		spin_lock_irq(&vsim_lock);
 		vsim_release_kept();

@@ -81,6 +81,15 @@ static int start_many(FIXTURE_DATA(host) * self, int n)
 	return err;
 }
 
+static int count_waiting(FIXTURE_DATA(host) * self, int n)
+{
+	int i, waiting = 0;
+
+	for (i = 0; i < n; i++)
+		waiting += is_waiting(&self->callers[i]);
+	return waiting;
+}
+
 /* How many of them ended with @err. */
 static int join_many(FIXTURE_DATA(host) * self, int n, int err)
 {
@@ -916,7 +925,9 @@ TEST_F_TIMEOUT(host, rescinded_with_requests_many_times, TEST_TIMEOUT)
 		before = host_counters();
 		ASSERT_EQ(0, host("answer never"));
 		ASSERT_EQ(0, start_many(self, 4));
-		ASSERT_EQ(0, host_wait(&before, 1 + i % 4));
+		ASSERT_EQ(0, host_wait(&before, 1 + i % 4))
+			TH_LOG("%d of 4 are waiting, the first ended with %d",
+			       count_waiting(self, 4), self->callers[0].err);
 		ASSERT_EQ(0, host("rescind"));
 		ASSERT_EQ(4, join_many(self, 4, ENODEV));
 		close(self->fd);
