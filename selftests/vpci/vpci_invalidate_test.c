@@ -277,16 +277,23 @@ static int give_page_back(const struct slow_page *p)
 	return ioctl(p->fd, UFFDIO_ZEROPAGE, &zero) ? errno : 0;
 }
 
+/* A caller that is about to be told of block 0, and has yet to write it down. */
+static int stop_while_told(struct caller *c, int fd, struct slow_page *page)
+{
+	int err = map_slow_page(page);
+
+	err = err ?: start_invalidate_into(c, fd, page->mask);
+	err = err ?: take_page_away(page);
+	err = err ?: host("invalidate 00.0 1");
+	return err ?: wait_for_writer(page);
+}
+
 TEST_F_TIMEOUT(invalid, invalidated_while_another_is_told, TEST_TIMEOUT)
 {
 	struct slow_page page;
 	struct caller c;
 
-	ASSERT_EQ(0, map_slow_page(&page));
-	ASSERT_EQ(0, start_invalidate_into(&c, self->fd, page.mask));
-	ASSERT_EQ(0, take_page_away(&page));
-	ASSERT_EQ(0, host("invalidate 00.0 1"));
-	ASSERT_EQ(0, wait_for_writer(&page));
+	ASSERT_EQ(0, stop_while_told(&c, self->fd, &page));
 	ASSERT_EQ(0, host("invalidate 00.0 2"));
 	ASSERT_EQ(0, give_page_back(&page));
 	EXPECT_RESULT(0, 8, join_caller(&c), &c.req);
@@ -303,11 +310,7 @@ TEST_F_TIMEOUT(invalid, a_sharer_is_faster, TEST_TIMEOUT)
 	struct slow_page page;
 	struct caller c;
 
-	ASSERT_EQ(0, map_slow_page(&page));
-	ASSERT_EQ(0, start_invalidate_into(&c, self->fd, page.mask));
-	ASSERT_EQ(0, take_page_away(&page));
-	ASSERT_EQ(0, host("invalidate 00.0 1"));
-	ASSERT_EQ(0, wait_for_writer(&page));
+	ASSERT_EQ(0, stop_while_told(&c, self->fd, &page));
 	EXPECT_EQ(0, take(self));
 	EXPECT_EQ(1, self->mask);
 	ASSERT_EQ(0, give_page_back(&page));
