@@ -12,9 +12,10 @@
  *
  * Lifetime: struct vpci_function has a reference from the presence of its PCI
  * device, one from each open file and one from each request that hv_pci may still
- * be busy with. A request has one from its caller and one from the worker, and
- * pins our module and the PCI device. Files and workers together pin hv_pci's module,
- * and listen to the bus "vmbus" for hv_pci being unbound. Removal of a function marks it
+ * be busy with. A request has one from its caller and one from the worker, and pins
+ * our module; the PCI device only while it is inside hv_pci, as whoever keeps that may
+ * keep the next bus from having the same domain. Files and workers together pin hv_pci's
+ * module, and listen to the bus "vmbus" for hv_pci being unbound. Removal of a function marks it
  * gone, wakes everybody, and waits for nobody but, for a second, its requests inside
  * hv_pci. Before hv_pci is unbound from a VMBus device, and frees the bus that is its
  * state, all functions of that are gone, and nobody is inside.
@@ -122,7 +123,7 @@ struct vpci_request {
 	struct list_head node;		/* vpci_lock: vpci_function.waiting */
 	struct list_head call;		/* vpci_lock: vpci_calls */
 	struct vpci_function *fn;
-	struct pci_dev *pdev;		/* once the worker's */
+	struct pci_dev *pdev;		/* from vpci_begin_call() to vpci_end_call() */
 	bool write;
 	u32 block_id;
 	u32 length;			/* 1 to VPCI_BLOCK_SIZE_MAX */
@@ -206,14 +207,18 @@ static bool vpci_begin_call(struct vpci_request *rq)
 
 	spin_lock_irq(&vpci_lock);
 	present = !rq->fn->gone && vpci_has_channel(rq->fn->hdev);
-	if (present)
+	if (present) {
+		rq->pdev = pci_dev_get(rq->fn->pdev);
 		list_add(&rq->call, &vpci_calls);
+	}
 	spin_unlock_irq(&vpci_lock);
 	return present;
 }
 
+/* The device before the call: hv_pci may go as soon as there is no call any more. */
 static void vpci_end_call(struct vpci_request *rq)
 {
+	pci_dev_put(rq->pdev);
 	spin_lock_irq(&vpci_lock);
 	list_del(&rq->call);
 	spin_unlock_irq(&vpci_lock);
@@ -287,7 +292,6 @@ static void vpci_work(struct work_struct *work)
 		vpci_end_call(rq);
 	}
 	vpci_finish(rq, result);
-	pci_dev_put(rq->pdev);
 	vpci_unwatch();
 	vpci_put_request(rq);
 	put_device(&fn->dev);
@@ -313,7 +317,6 @@ static void vpci_give_to_worker(struct vpci_request *rq)
 	fn->in_flight++;
 	atomic_inc(&vpci_watchers);
 	get_device(&fn->dev);
-	rq->pdev = pci_dev_get(fn->pdev);
 	refcount_inc(&rq->refs);
 	__module_get(THIS_MODULE);
 	INIT_WORK(&rq->work, vpci_work);
