@@ -701,9 +701,11 @@ static long vpci_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 /* ---- hv_pci goes ---- */
 
-/* With vpci_mutex: nothing of it begins any more. */
+/* With vpci_mutex: nothing of it begins any more. Done once. */
 static void vpci_end(struct vpci_function *fn)
 {
+	if (fn->gone)
+		return;
 	spin_lock_irq(&vpci_lock);
 	fn->gone = true;
 	spin_unlock_irq(&vpci_lock);
@@ -746,7 +748,7 @@ static int vpci_vmbus_event(struct notifier_block *nb, unsigned long event, void
 		return NOTIFY_DONE;
 	mutex_lock(&vpci_mutex);
 	list_for_each_entry(fn, &vpci_functions, node)
-		if (fn->hdev == hdev && !fn->gone)
+		if (fn->hdev == hdev)
 			vpci_end(fn);
 	mutex_unlock(&vpci_mutex);
 	vpci_wait_for_host(hdev);
@@ -1029,9 +1031,8 @@ static struct vpci_function *vpci_unlink(struct pci_dev *pdev)
 
 	mutex_lock(&vpci_mutex);
 	fn = vpci_find(pdev);
-	if (fn && !fn->gone)
-		vpci_end(fn);
 	if (fn) {
+		vpci_end(fn);
 		spin_lock_irq(&vpci_lock);
 		list_del(&fn->node);
 		spin_unlock_irq(&vpci_lock);
