@@ -8,12 +8,15 @@
  * other has the form that it has on Hyper-V. Configuration space is memory that the
  * guest must leave alone, by memmap= or mem= on its command line: see "window".
  *
- * Commands, written to /dev/vpci_host, each finished when write() returns:
+ * Commands, written to /dev/vpci_host, each finished when write() returns. What "add",
+ * "eject", "invalidate" and "wait" wait for has 100 s (ETIME).
  *
  *	add DD.F		hot-add a function (slot and function in hex)
  *	eject DD.F		have the guest eject it
  *	rescind			the whole bus goes, and with it the channel
- *	plug			a new bus, with the function 00.0
+ *	plug			a new bus, with the function 00.0; none, and EADDRINUSE, if it
+ *				is not in the domain that it always has, as something of the
+ *				last bus is still there
  *	block ID HEX		what the block ID has; no HEX: there is none
  *	answer ok		how the next requests are answered
  *	answer never		... when told to
@@ -27,7 +30,7 @@
  *	release			answer what was kept by "never", "again" or "runt"
  *	release one		answer the first of it; the next ones are kept as before
  *	invalidate DD.F MASK	blocks, by a hex mask
- *	wait N			until N requests have come since this was loaded, for 100 s
+ *	wait N			until N requests have come since this was loaded
  *	channel none		what hv_pci offers others is out of their reach
  *	channel ok		... and back; no call may be under way at either
  *
@@ -63,6 +66,13 @@ MODULE_PARM_DESC(version, "newest version of the protocol, 0x10001 to 0x10004");
 
 static DEFINE_MUTEX(vsim_topology);	/* adding and removing; outside of vsim_lock */
 
+/* What does not come about in so long never does. 0 or an error. */
+#define vsim_await(condition) ({						\
+	long left_ = wait_event_killable_timeout(vsim_wait, condition, 100 * HZ); \
+										\
+	left_ > 0 ? 0 : left_ ?: -ETIME;					\
+})
+
 static unsigned int vsim_requests(void)
 {
 	struct vsim_counters counters;
@@ -97,6 +107,27 @@ static int vsim_fill_window(void)
 
 /* ---- buses and functions; vsim_topology is held ---- */
 
+static bool vsim_is_visible(unsigned int devfn)
+{
+	struct pci_dev *pdev = pci_get_domain_bus_and_slot(VSIM_DOMAIN, 0, devfn);
+
+	pci_dev_put(pdev);
+	return pdev;
+}
+
+static int vsim_rescind(void)
+{
+	struct vsim_bus *bus = vsim_current;
+
+	if (!bus)
+		return -ENODEV;
+	spin_lock_irq(&vsim_lock);
+	vsim_current = NULL;
+	spin_unlock_irq(&vsim_lock);
+	vsim_withdraw(bus);
+	return 0;
+}
+
 static int vsim_plug(void)
 {
 	struct vsim_bus *bus;
@@ -113,28 +144,14 @@ static int vsim_plug(void)
 	spin_lock_irq(&vsim_lock);
 	vsim_current = bus;
 	spin_unlock_irq(&vsim_lock);
-	return bus->probed && !bus->d0 ? -ENODEV : 0;
-}
-
-static int vsim_rescind(void)
-{
-	struct vsim_bus *bus = vsim_current;
-
-	if (!bus)
+	if (!bus->probed)
+		return 0;
+	if (!bus->d0)
 		return -ENODEV;
-	spin_lock_irq(&vsim_lock);
-	vsim_current = NULL;
-	spin_unlock_irq(&vsim_lock);
-	vsim_withdraw(bus);
-	return 0;
-}
-
-static bool vsim_is_visible(unsigned int devfn)
-{
-	struct pci_dev *pdev = pci_get_domain_bus_and_slot(VSIM_DOMAIN, 0, devfn);
-
-	pci_dev_put(pdev);
-	return pdev;
+	if (vsim_is_visible(0))
+		return 0;
+	vsim_rescind();
+	return -EADDRINUSE;
 }
 
 /* hv_pci lets no driver bind to what it has added; a rescan of the bus would. */
@@ -177,7 +194,7 @@ static int vsim_add(unsigned int devfn)
 	spin_unlock_irq(&vsim_lock);
 	if (ret)
 		return ret;
-	ret = wait_event_killable(vsim_wait, vsim_is_taken(devfn, unnamed));
+	ret = vsim_await(vsim_is_taken(devfn, unnamed));
 	if (ret)
 		return ret;
 	if (!vsim_is_visible(devfn))
@@ -206,7 +223,7 @@ static int vsim_eject(unsigned int devfn)
 	else
 		ret = -ENODEV;
 	spin_unlock_irq(&vsim_lock);
-	return ret ?: wait_event_killable(vsim_wait, !vsim_has(devfn));
+	return ret ?: vsim_await(!vsim_has(devfn));
 }
 
 static bool vsim_has_handled(u64 number)
@@ -230,7 +247,7 @@ static int vsim_invalidate(unsigned int devfn, u64 mask)
 	else
 		ret = -ENODEV;
 	spin_unlock_irq(&vsim_lock);
-	return ret ?: wait_event_killable(vsim_wait, vsim_has_handled(number));
+	return ret ?: vsim_await(vsim_has_handled(number));
 }
 
 static int vsim_topology_command(const char *line)
@@ -309,14 +326,6 @@ static int vsim_channel_command(const char *word)
 
 /* ---- the device ---- */
 
-/* Requests that do not come in so long do not come at all. */
-static int vsim_await_requests(unsigned int number)
-{
-	long left = wait_event_killable_timeout(vsim_wait, vsim_requests() >= number, 100 * HZ);
-
-	return left > 0 ? 0 : left ?: -ETIME;
-}
-
 static int vsim_command(const char *line)
 {
 	unsigned int number;
@@ -331,7 +340,7 @@ static int vsim_command(const char *line)
 	if (strstarts(line, "channel "))
 		return vsim_channel_command(line + strlen("channel "));
 	if (sscanf(line, "wait %u", &number) == 1)
-		return vsim_await_requests(number);
+		return vsim_await(vsim_requests() >= number);
 	if (!strcmp(line, "release")) {
 		spin_lock_irq(&vsim_lock);
 		vsim_release_kept();

@@ -169,7 +169,7 @@ const char *function_name(const char *function)
 	return name;
 }
 
-/* Also of a function that is gone, as all are on one bus: "DDDD:BB:" and its own. */
+/* Also of a function that is gone, as all are on the first bus: "DDDD:BB:" and its own. */
 static void node_path(const char *function, char *path, size_t size)
 {
 	static __thread char bus[9];

@@ -4,8 +4,8 @@
  * the host, and calls that wait.
  *
  * The same programs run with vpci_fake.ko, which takes hv_pci's place, and with
- * Debian's own hv_pci over a simulated VMBus (vpci_sim.ko). Both have the commands in
- * selftests/modules/vpci_fake.c.
+ * Debian's own hv_pci over a simulated VMBus (vpci_sim.ko). The commands that they have
+ * are in selftests/modules/vpci_fake.c and vpci_sim_control.c.
  */
 #ifndef VPCI_HELPERS_H
 #define VPCI_HELPERS_H
