@@ -14,6 +14,10 @@
  *	eject DD.F		remove it, politely
  *	rescind			the whole bus goes, and requests fail
  *	plug			a new bus, with the function 00.0
+ *	other plug		one more bus, in domain 0x1112, with the function 00.0; what
+ *				there is of blocks, answers and requests is about both, and
+ *				all else that does not say "other" about the first
+ *	other rescind		it goes
  *	lose			hv_pci fails to resume: its channel is closed, and when it
  *				is unbound, it leaves its functions behind. If it is bound
  *				again, it has a new channel, and none of them
@@ -69,6 +73,7 @@
 #endif
 
 #define FAKE_DOMAIN		0x1111
+#define FAKE_OTHER_DOMAIN	0x1112
 #define FAKE_STRANGE_DOMAIN	0x2220
 #define FAKE_ID			0x101815b3	/* device and vendor: a ConnectX's VF */
 #define FAKE_CLASS		0x02000000	/* an Ethernet controller */
@@ -134,7 +139,7 @@ enum fake_how {
 
 static DEFINE_MUTEX(fake_topology);	/* adding and removing */
 static LIST_HEAD(fake_buses);
-static struct fake_bus *fake_present;
+static struct fake_bus *fake_present, *fake_other;
 
 static DEFINE_SPINLOCK(fake_lock);	/* all that follows */
 static DEFINE_XARRAY(fake_blocks);
@@ -648,22 +653,22 @@ static struct fake_bus *fake_new_bus(struct bus_type *vmbus, int domain)
 	return ERR_PTR(ret);
 }
 
-static int fake_plug(void)
+static int fake_plug(struct fake_bus **where, int domain)
 {
 	struct fake_bus *bus;
 
-	if (fake_present)
+	if (*where)
 		return -EEXIST;
-	bus = fake_new_bus(&fake_vmbus, FAKE_DOMAIN);
+	bus = fake_new_bus(&fake_vmbus, domain);
 	if (IS_ERR(bus))
 		return PTR_ERR(bus);
-	fake_present = bus;
+	*where = bus;
 	return bus->hdev.device.driver ? 0 : -ENODEV;
 }
 
-static int fake_rescind(void)
+static int fake_rescind(struct fake_bus **where)
 {
-	struct fake_bus *bus = fake_present;
+	struct fake_bus *bus = *where;
 
 	if (!bus)
 		return -ENODEV;
@@ -674,7 +679,7 @@ static int fake_rescind(void)
 	/* With Linux 7.3, the next bus would be in another domain. */
 	if (bus->bridge && !READ_ONCE(bus->bridge_released))
 		fake_error("a function outlives the removal of its bus");
-	fake_present = NULL;
+	*where = NULL;
 	return 0;
 }
 
@@ -779,9 +784,13 @@ static int fake_topology_command(const char *line)
 	unsigned int slot, function;
 
 	if (!strcmp(line, "rescind"))
-		return fake_rescind();
+		return fake_rescind(&fake_present);
 	if (!strcmp(line, "plug"))
-		return fake_plug();
+		return fake_plug(&fake_present, FAKE_DOMAIN);
+	if (!strcmp(line, "other rescind"))
+		return fake_rescind(&fake_other);
+	if (!strcmp(line, "other plug"))
+		return fake_plug(&fake_other, FAKE_OTHER_DOMAIN);
 	if (!strcmp(line, "lose"))
 		return fake_lose();
 	if (!strcmp(line, "strangers come"))
@@ -972,7 +981,8 @@ static void fake_remove_all(void)
 	struct fake_bus *bus, *next;
 
 	mutex_lock(&fake_topology);
-	fake_rescind();
+	fake_rescind(&fake_present);
+	fake_rescind(&fake_other);
 	fake_remove_strangers();
 	mutex_unlock(&fake_topology);
 	wait_event(fake_wait, !atomic_read(&fake_in_flight));
@@ -1024,7 +1034,7 @@ static int __init fake_init(void)
 	if (ret)
 		return ret;
 	fake_set_channel(true);
-	ret = fake_plug();
+	ret = fake_plug(&fake_present, FAKE_DOMAIN);
 	if (ret)
 		goto remove;
 	ret = misc_register(&fake_misc);

@@ -128,7 +128,7 @@ static void eject_path(const char *path)
 		host("eject %s", name + 1);
 }
 
-#define FUNCTIONS	"/sys/bus/vmbus/devices/*/pci*:*/*:*:%s"
+#define FUNCTIONS	"/sys/bus/vmbus/devices/*/pci1111:*/*:*:%s"
 
 static int find_functions(const char *pattern, glob_t *found)
 {

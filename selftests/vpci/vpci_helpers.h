@@ -56,7 +56,7 @@ bool real_hv_pci(void);
  */
 int reset_host(void);
 
-/* The PCI device's name of @function ("00.0") on the host's bus; "" if it is not there. */
+/* The PCI device's name of @function ("00.0") on the host's first bus; "" if it is not there. */
 const char *function_name(const char *function);
 
 /* Its node, O_CLOEXEC added to the @flags. A descriptor, or -1. */

@@ -625,7 +625,7 @@ static int unbind_or_bind(const char *how)
 	int err = ENODEV;
 
 	snprintf(path, sizeof(path), HV_PCI "/%s", how);
-	if (!glob("/sys/bus/vmbus/devices/*/pci*:*", 0, NULL, &found)) {
+	if (!glob("/sys/bus/vmbus/devices/*/pci1111:*", 0, NULL, &found)) {
 		err = write_text(path, basename(dirname(found.gl_pathv[0])));
 		globfree(&found);
 	}
@@ -694,6 +694,60 @@ TEST_F_TIMEOUT(host, hv_pci_is_unbound_until_the_rescind, TEST_TIMEOUT)
 	unbind_while_it_waits(_metadata, self, "rescind");
 	ASSERT_EQ(0, host("plug"));
 	ASSERT_EQ(0, host("answer ok"));
+	expect_works_anew(_metadata, self);
+}
+
+#define OTHER	"/dev/vpci/1112:00:00.0"	/* its bus is there from "other plug" on */
+
+static bool other_reads_well(FIXTURE_DATA(host) * self, int other)
+{
+	memset(self->out, 0, sizeof(self->out));
+	return !read_block(other, BLOCK, self->out, 128, NULL) &&
+	       !memcmp(self->block, self->out, 128);
+}
+
+/* Each function that is passed through has a bus of its own, or shares one. */
+TEST_F_TIMEOUT(host, other_bus_does_not_wait, TEST_TIMEOUT)
+{
+	const char *line = "waiting for the host: it has to answer 2 requests";
+	const int logged = count_in_log(line);
+	pthread_t thread;
+	int other;
+	void *err;
+
+	if (real_hv_pci())
+		SKIP(return, "there is one bus here");
+	ASSERT_EQ(0, host("other plug"));
+	EXPECT_EQ(2, count_nodes());
+	other = open(OTHER, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, host("answer never"));
+	ASSERT_EQ(0, start_many(self, 2));
+	ASSERT_EQ(0, start_read(&self->callers[2], other, BLOCK, 128));
+	ASSERT_EQ(0, host_wait(&self->before, 3));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, unbind_hv_pci, NULL));
+	EXPECT_EQ(2, join_many(self, 2, ENODEV));
+	wait_for_log(line, logged);
+	EXPECT_TRUE(is_waiting(&self->callers[2]));
+	ASSERT_EQ(0, host("answer ok"));
+	EXPECT_TRUE(other_reads_well(self, other));
+	ASSERT_EQ(0, host("other rescind"));
+	EXPECT_EQ(ENODEV, join_caller(&self->callers[2]));
+	EXPECT_EQ(GONE, readiness(other));
+	close(other);
+	ASSERT_EQ(0, host("other plug"));
+	other = open(OTHER, O_RDWR | O_CLOEXEC);
+	EXPECT_TRUE(other_reads_well(self, other));
+	EXPECT_EQ(EBUSY, pthread_tryjoin_np(thread, NULL));
+	ASSERT_EQ(0, host("release"));
+	pthread_join(thread, &err);
+	EXPECT_EQ(NULL, err);
+	expect_gone(_metadata, self);
+	EXPECT_TRUE(other_reads_well(self, other));
+	close(other);
+	ASSERT_EQ(0, host("other rescind"));
+	ASSERT_EQ(0, host("rescind"));
+	ASSERT_EQ(0, host("plug"));
 	expect_works_anew(_metadata, self);
 }
 
