@@ -12,13 +12,15 @@
  *
  * Lifetime: struct vpci_function has a reference from the presence of its PCI
  * device, one from each open file and one from each request that hv_pci may still
- * be busy with. A request has one from its caller and one from the worker, and pins
- * our module; the PCI device only while it is inside hv_pci, as whoever keeps that may
- * keep the next bus from having the same domain. Files and workers together pin hv_pci's
- * module, and listen to the bus "vmbus" for hv_pci being unbound. Removal of a function marks it
- * gone, wakes everybody, and waits for nobody but, for a second, its requests inside
- * hv_pci. Before hv_pci is unbound from a VMBus device, and frees the bus that is its
- * state, all functions of that are gone, and nobody is inside.
+ * be busy with. A request has one from its caller and one from the worker, and
+ * pins our module; the PCI device only while it is inside hv_pci, as whoever keeps
+ * that may keep the next bus from having the same domain. Files and workers together
+ * pin hv_pci's module, and listen to the bus "vmbus" for hv_pci being unbound.
+ *
+ * Removal of a function marks it gone, wakes everybody, and waits for nobody but, for
+ * a second, its requests inside hv_pci. Before hv_pci is unbound from a VMBus device,
+ * and frees the bus that is its state, all functions of that are gone, and nobody is
+ * inside.
  *
  * Requests of a function wait their turn in the order in which they came. Nobody who
  * waits keeps the machine from suspending, but a request that is with the host does:
