@@ -5,7 +5,7 @@
 
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 MODULE_SOURCES := Kbuild dkms.conf scripts/build-modules \
-	$(wildcard module/*) $(wildcard include/uapi/linux/*)
+	$(wildcard module/* module/*/*) $(wildcard include/uapi/linux/*)
 TEST_SOURCES := $(wildcard selftests/modules/*)
 
 #: Variables:

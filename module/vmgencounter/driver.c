@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The driver: bind and unbind, beside the in-tree one
+ *
+ * Where the in-tree vmgenid driver keeps the device of the firmware, or no match
+ * table can name it, this file adds a platform device of its own and binds that.
+ * It calls the other files, and only the kernel calls it.
+ *
+ * Lifetime: vmgen_probe() leaves all that it sets up to devm, which undoes it in
+ * reverse: first nobody tells us of changes any more, then nobody can open the node
+ * and vmgen.gone is set, and last the reference to struct vmgen is put. The device
+ * of our own stays until the module goes.
+ *
+ * Locks: the device lock of the firmware's device, while its driver is looked at.
+ * The driver core holds that of the device that is being bound.
+ */
+
+#include <linux/acpi.h>
+#include <linux/bitops.h>
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/module.h>
+#include <linux/of.h>
+#include <linux/of_device.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "../compat.h"
+#include "vmgen.h"
+
+/* The documented _CID of the device, as ACPICA upper-cases it, and a shorter one. */
+#define VMGEN_CID	"VM_GEN_COUNTER"
+#define VMGEN_SHORT_CID	"VMGENCTR"
+
+/* Bit 0: a device is bound. The node has one name, so there can be one. */
+static unsigned long vmgen_taken;
+
+/* ---- bind and unbind ---- */
+
+static bool vmgen_is_intree_driver(const struct device_driver *drv)
+{
+	return drv && !strcmp(drv->name, "vmgenid");
+}
+
+static bool vmgen_has_intree_driver(struct device *dev)
+{
+	bool bound;
+
+	device_lock(dev);
+	bound = vmgen_is_intree_driver(dev->driver);
+	device_unlock(dev);
+	return bound;
+}
+
+/*
+ * @dev is locked, and its parent cannot be waited for then: device_shutdown() takes
+ * the two in the other order.
+ */
+static int vmgen_intree_bound_dt(struct device *dev)
+{
+	struct device *first = &vmgen_dt_device(dev)->dev;
+	bool bound;
+
+	if (first == dev)
+		return false;
+	if (!device_trylock(first))
+		return -EPROBE_DEFER;
+	bound = vmgen_is_intree_driver(first->driver);
+	device_unlock(first);
+	return bound;
+}
+
+/*
+ * The in-tree driver binds the ACPI device itself, or in newer kernels its
+ * platform device; then @dev is the one that we added beside that.
+ */
+static int vmgen_intree_bound_acpi(struct device *dev)
+{
+	struct acpi_device *adev = ACPI_COMPANION(dev);
+	struct device *first = bus_find_device_by_acpi_dev(&platform_bus_type, adev);
+	bool bound = vmgen_has_intree_driver(compat_acpi_dev(adev));
+
+	if (first && first != dev)
+		bound |= vmgen_has_intree_driver(first);
+	put_device(first);
+	return bound;
+}
+
+static void vmgen_unclaim(void *taken)
+{
+	clear_bit(0, taken);
+}
+
+static int vmgen_claim(struct device *dev)
+{
+	if (test_and_set_bit(0, &vmgen_taken)) {
+		dev_err(dev, FW_BUG "a second VM generation ID device, ignored: /dev/vmgencounter shows the first\n");
+		return -EBUSY;
+	}
+	return devm_add_action_or_reset(dev, vmgen_unclaim, &vmgen_taken);
+}
+
+static struct vmgen *vmgen_create(struct device *dev)
+{
+	struct vmgen *vg = kzalloc(sizeof(*vg), GFP_KERNEL);
+	int ret;
+
+	if (!vg)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&vg->refs);
+	INIT_WORK(&vg->announce, vmgen_announce_work);
+	init_waitqueue_head(&vg->wait);
+	mutex_init(&vg->announcing);
+	spin_lock_init(&vg->lock);
+	vg->misc.minor = MISC_DYNAMIC_MINOR;
+	vg->misc.name = "vmgencounter";
+	vg->misc.mode = 0600;
+	vg->misc.fops = &vmgen_fops;
+	vg->misc.groups = vmgen_groups;
+	vg->misc.parent = dev;
+	ret = devm_add_action_or_reset(dev, vmgen_put, vg);
+	return ret ? ERR_PTR(ret) : vg;
+}
+
+static void vmgen_unpublish(void *data)
+{
+	struct vmgen *vg = data;
+
+	misc_deregister(&vg->misc);
+	WRITE_ONCE(vg->gone, true);
+	vmgen_wake(vg);
+	kill_fasync(&vg->fasync, SIGIO, POLL_HUP);
+}
+
+/* From here on, files can be opened. */
+static int vmgen_publish(struct device *dev, struct vmgen *vg)
+{
+	int ret = misc_register(&vg->misc);
+
+	if (ret) {
+		dev_err(dev, "cannot register /dev/vmgencounter: %d\n", ret);
+		return ret;
+	}
+	return devm_add_action_or_reset(dev, vmgen_unpublish, vg);
+}
+
+static int vmgen_probe(struct platform_device *pdev)
+{
+	struct device *dev = &pdev->dev;
+	struct vmgen *vg;
+	int vmfork, ret;
+
+	if (!ACPI_COMPANION(dev) && !vmgen_dt_device(dev))
+		return -ENODEV;		/* bound by hand to something else */
+	ret = vmgen_claim(dev);
+	if (ret)
+		return ret;
+	vg = vmgen_create(dev);
+	if (IS_ERR(vg))
+		return PTR_ERR(vg);
+	ret = vmgen_find_irq(dev, vg) ?: vmgen_map_buffer(dev, vg);
+	if (ret)
+		return ret;
+	vmfork = vmgen_dt_device(dev) ? vmgen_intree_bound_dt(dev) :
+					vmgen_intree_bound_acpi(dev);
+	if (vmfork < 0)
+		return vmfork;
+	vg->flags |= VMGENCOUNTER_WAKEUP;
+	if (vmfork || COMPAT_CAN_RESEED)
+		vg->flags |= VMGENCOUNTER_WAKEUP_AFTER_RESEED;
+	ret = vmgen_publish(dev, vg);
+	if (ret)
+		return ret;
+	platform_set_drvdata(pdev, vg);
+	vmgen_subscribe(dev, vg, vmfork);
+	vmgen_mix_and_announce(vg);
+	return 0;
+}
+
+static const struct acpi_device_id vmgen_acpi_ids[] = {
+	COMPAT_ACPI_LONG_ID(VMGEN_CID)
+	{ VMGEN_SHORT_CID },
+	{ }
+};
+MODULE_DEVICE_TABLE(acpi, vmgen_acpi_ids);
+COMPAT_ACPI_LONG_ALIAS(VMGEN_CID);
+
+static const struct of_device_id vmgen_of_ids[] = {
+	{ .compatible = VMGEN_COMPATIBLE },
+	{ }
+};
+MODULE_DEVICE_TABLE(of, vmgen_of_ids);
+
+static struct platform_driver vmgen_driver = {
+	.probe	= vmgen_probe,
+	.driver	= {
+		.name			= "vmgencounter",
+		/* What vmgenid may yet come for is not for us to take. */
+		.acpi_match_table	= COMPAT_VMGENID_MAY_LOAD ? NULL : vmgen_acpi_ids,
+		.of_match_table		= COMPAT_VMGENID_MAY_LOAD ? NULL : vmgen_of_ids,
+		.pm			= &vmgen_pm_ops,
+		.probe_type		= PROBE_FORCE_SYNCHRONOUS, /* vmgen_try_beside() */
+	},
+};
+
+/* ---- a platform device of our own, where that of the firmware is not to be had ---- */
+
+static struct platform_device *vmgen_beside;
+
+/* By hand, as the match tables of old kernels have no room for VMGEN_CID. */
+static bool vmgen_has_id(struct device *dev)
+{
+	struct acpi_device *adev = ACPI_COMPANION(dev);
+
+	if (!adev)
+		return vmgen_has_dt_node(dev);
+	return compat_acpi_has_id(adev, VMGEN_CID) ||
+	       compat_acpi_has_id(adev, VMGEN_SHORT_CID);
+}
+
+/*
+ * An ACPI device may have several physical ones, of which the first is matched
+ * by its ID and others by their name. The in-tree driver keeps the first. All that
+ * have a devicetree's node are matched by that, so there ours is the child of the
+ * first and has none.
+ */
+static bool vmgen_needs_beside(struct device *first)
+{
+	const struct device_driver *drv = &vmgen_driver.driver;
+
+	return vmgen_has_id(first) &&
+	       (vmgen_has_intree_driver(first) ||
+		!(acpi_match_device(drv->acpi_match_table, first) ||
+		  of_match_device(drv->of_match_table, first)));
+}
+
+/* For each device until one is bound: then it returns 1. */
+static int vmgen_try_beside(struct device *first, void *unused)
+{
+	struct platform_device_info info = {
+		.name = "vmgencounter",
+		.id = PLATFORM_DEVID_NONE,
+	};
+	struct platform_device *pdev;
+
+	if (test_bit(0, &vmgen_taken))
+		return 1;
+	if (!vmgen_needs_beside(first))
+		return 0;
+	if (vmgen_has_dt_node(first))
+		info.parent = first;
+	else
+		info.fwnode = acpi_fwnode_handle(ACPI_COMPANION(first));
+	pdev = platform_device_register_full(&info);
+	if (IS_ERR(pdev))
+		return PTR_ERR(pdev);
+	if (!test_bit(0, &vmgen_taken)) {
+		platform_device_unregister(pdev);
+		return 0;
+	}
+	vmgen_beside = pdev;
+	return 1;
+}
+
+static int __init vmgen_init(void)
+{
+	int ret = platform_driver_register(&vmgen_driver);
+
+	if (ret)
+		return ret;
+	ret = bus_for_each_dev(&platform_bus_type, NULL, NULL, vmgen_try_beside);
+	if (ret < 0) {
+		platform_driver_unregister(&vmgen_driver);
+		return ret;
+	}
+	return 0;
+}
+
+static void __exit vmgen_exit(void)
+{
+	platform_device_unregister(vmgen_beside);
+	platform_driver_unregister(&vmgen_driver);
+}
+
+module_init(vmgen_init);
+module_exit(vmgen_exit);
+
+MODULE_DESCRIPTION("VM generation ID for user space (/dev/vmgencounter)");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(VMGENCOUNTER_VERSION);
+MODULE_SOFTDEP("pre: vmgenid");

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls: IOCTL_VMGENCOUNTER_READ, as Windows has it, VMGENCOUNTER_GET_INFO
+ *
+ * Lifetime: the open file that is called has a reference to struct vmgen, and
+ * stays open until the call returns.
+ *
+ * Locks: vmgen.lock, so that GET_INFO gets an ID and the count that goes with it.
+ * Nobody holds it while user memory is touched.
+ */
+
+#include <linux/mm.h>
+#include <linux/uaccess.h>
+
+#include <linux/devioctl.h>
+
+#include "../devioctl.h"
+#include "vmgen.h"
+
+static int vmgen_check_request(struct file *file,
+			       const struct devioctl_request *req,
+			       struct vm_gencounter *known)
+{
+	const fmode_t both = FMODE_READ | FMODE_WRITE;
+
+	if ((file->f_mode & both) != both)
+		return -EACCES;
+	if (req->out_size < sizeof(*known))
+		return -ENOBUFS;
+	if (req->in_size && req->in_size < sizeof(*known))
+		return -EINVAL;
+	if (req->in_size &&
+	    copy_from_user(known, u64_to_user_ptr(req->in_buffer), sizeof(*known)))
+		return -EFAULT;
+	if (!devioctl_can_write(u64_to_user_ptr(req->out_buffer), sizeof(*known)))
+		return -EFAULT;
+	return 0;
+}
+
+/* Polling mode without input, event-driven mode with the ID in it. */
+static int vmgen_get_requested(struct file *file,
+			       const struct devioctl_request *req,
+			       struct vm_gencounter *id, u64 *changes)
+{
+	struct vmgen_file *f = file->private_data;
+	struct vm_gencounter known;
+	int ret;
+
+	ret = vmgen_check_request(file, req, &known);
+	if (ret)
+		return ret;
+	if (READ_ONCE(f->vg->gone))
+		return -ENODEV;
+	if (req->in_size && !(READ_ONCE(f->vg->flags) & VMGENCOUNTER_WAKEUP))
+		return -EOPNOTSUPP;
+	if (req->in_size)
+		return vmgen_await(f, &known, file->f_flags & O_NONBLOCK, id, changes);
+	*changes = vmgen_look(f->vg, id);
+	return 0;
+}
+
+static long vmgen_ioctl_read(struct file *file,
+			     struct devioctl_request __user *block)
+{
+	struct devioctl_request req;
+	struct vm_gencounter id;
+	u64 changes;
+	int ret;
+
+	if (copy_from_user(&req, block, sizeof(req)) ||
+	    !devioctl_can_write(block, sizeof(*block)))
+		return -EFAULT;
+	ret = vmgen_get_requested(file, &req, &id, &changes);
+	if (!ret && copy_to_user(u64_to_user_ptr(req.out_buffer), &id, sizeof(id)))
+		ret = -EFAULT;
+	ret = devioctl_complete(block, ret ? 0 : sizeof(id), ret);
+	if (!ret)
+		vmgen_mark_delivered(file->private_data, changes, &id);
+	return ret;
+}
+
+static long vmgen_ioctl_get_info(struct file *file,
+				 struct vmgencounter_info __user *argp)
+{
+	struct vmgen *vg = ((struct vmgen_file *)file->private_data)->vg;
+	struct vmgencounter_info info = {};
+
+	if (!(file->f_mode & FMODE_READ))
+		return -EACCES;
+	if (READ_ONCE(vg->gone))
+		return -ENODEV;
+	vmgen_look(vg, &info.id);	/* counts a change that nobody saw yet */
+	spin_lock_irq(&vg->lock);
+	info.id = vg->seen;
+	info.changes = vg->changes;
+	info.changed_at = vg->changed_at;
+	spin_unlock_irq(&vg->lock);
+	info.flags = READ_ONCE(vg->flags);
+	if (info.flags & VMGENCOUNTER_MMAP)
+		info.offset = offset_in_page(vg->addr);
+	return copy_to_user(argp, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+long vmgen_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *argp = (void __user *)arg;
+
+	switch (cmd) {
+	case IOCTL_VMGENCOUNTER_READ:
+		return vmgen_ioctl_read(file, argp);
+	case VMGENCOUNTER_GET_INFO:
+		return vmgen_ioctl_get_info(file, argp);
+	default:
+		return -ENOTTY;
+	}
+}

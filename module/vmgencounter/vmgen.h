@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmgencounter - the generation ID of a virtual machine, for user space
+ *
+ * The hypervisor keeps a 128-bit ID in a page of guest memory, changes it when
+ * the machine is restored, cloned or failed over, and then sends an ACPI
+ * Notify, or an interrupt where a devicetree describes the machine.
+ * /dev/vmgencounter lets programs read the ID and wait for a change.
+ *
+ * The buffer is the truth: each call compares against it, never against a
+ * copy. A Notify only wakes those who sleep, and only if the ID changed. What
+ * these files say of the Notify holds for that interrupt, too.
+ *
+ * Lifetime: struct vmgen has one reference from the bound platform device and
+ * one from each open file, and keeps the buffer mapped until the last is put.
+ * Unbinding marks it gone, wakes everybody and does not wait for user space.
+ *
+ * Locks, outermost first; none is held while user memory is touched, so no page
+ * fault of one thread can hold up another one that shares its open file:
+ *   vmgen.announcing   one announcement of a change at a time
+ *   vmgen.lock         the count of changes
+ *   vmgen_file.lock    the last ID delivered
+ *
+ * Each file calls only those below it, and what it uses of a file is declared
+ * under that file's name. Nothing calls driver.c:
+ *   driver.c           bind and unbind, beside the in-tree driver
+ *   wakeup.c           who tells us of a change, and whom we tell
+ *   firmware.c         where the ID is
+ *   chardev.c          the open files
+ *   ioctl.c            the calls with a request block, and GET_INFO
+ *   sysfs.c            the attributes
+ *   generation.c       the ID, the count, and what open files were told
+ */
+#ifndef _VMGENCOUNTER_VMGEN_H
+#define _VMGENCOUNTER_VMGEN_H
+
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/miscdevice.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/pm.h>
+#include <linux/spinlock.h>
+#include <linux/sysfs.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include <linux/vmgencounter.h>
+
+struct device;
+struct platform_device;
+
+/* Of the devicetree's node. */
+#define VMGEN_COMPATIBLE	"microsoft,vmgenid"
+
+struct vmgen {
+	struct kref refs;
+	struct miscdevice misc;
+	phys_addr_t addr;
+	const __le64 *buffer;		/* the live ID, low half first */
+	u32 flags;			/* VMGENCOUNTER_* */
+	int irq;			/* of the devicetree's device, or an error */
+	bool gone;			/* set once, when unbound */
+	struct notifier_block vmfork;
+	struct work_struct announce;	/* for a vmfork chain that must not sleep */
+
+	wait_queue_head_t wait;
+	struct fasync_struct *fasync;
+
+	struct mutex announcing;	/* one announcement at a time */
+	unsigned long announced;	/* @changes when @wait was last woken */
+
+	spinlock_t lock;		/* protects the three below */
+	struct vm_gencounter seen;	/* @lock: the last ID anybody saw */
+	u64 changes;			/* @lock: how often that changed */
+	u64 changed_at;			/* @lock: and when it last did */
+};
+
+struct vmgen_file {
+	struct vmgen *vg;
+	spinlock_t lock;		/* protects the three below */
+	bool told;			/* @lock: @delivered is valid */
+	struct vm_gencounter delivered;	/* @lock: the last ID */
+	u64 changes;			/* @lock: what vmgen_look() said of it */
+};
+
+/* ---- wakeup.c ---- */
+
+/* It looks at the ID again when the machine has slept. */
+extern const struct dev_pm_ops vmgen_pm_ops;
+
+/**
+ * vmgen_wake() - wake all who wait for news of a device
+ * @vg: the device
+ */
+void vmgen_wake(struct vmgen *vg);
+
+/**
+ * vmgen_mix_and_announce() - look for a change, and tell everybody of it
+ * @vg: the device
+ *
+ * The kernel's RNG gets a new ID before anybody is woken. The function sleeps.
+ */
+void vmgen_mix_and_announce(struct vmgen *vg);
+
+/**
+ * vmgen_announce_work() - tell everybody of a change that the RNG knows
+ * @work: vmgen.announce of the device
+ */
+void vmgen_announce_work(struct work_struct *work);
+
+/**
+ * vmgen_subscribe() - hear of changes, until @dev is unbound
+ * @dev: the platform device that is being bound
+ * @vg: its device
+ * @vmfork: the in-tree driver is bound, and its notifier chain tells us
+ *
+ * A device that cannot notify loses its flags VMGENCOUNTER_WAKEUP*, and remains.
+ */
+void vmgen_subscribe(struct device *dev, struct vmgen *vg, bool vmfork);
+
+/* ---- firmware.c ---- */
+
+/**
+ * vmgen_has_dt_node() - does a node of the devicetree describe this very device?
+ * @dev: any device
+ *
+ * Return: true if a node does, and says that it is a generation ID.
+ */
+bool vmgen_has_dt_node(struct device *dev);
+
+/**
+ * vmgen_dt_device() - the platform device of the devicetree's node
+ * @dev: the platform device that is bound or being bound
+ *
+ * Return: @dev, or its parent, or NULL if ACPI describes @dev.
+ */
+struct platform_device *vmgen_dt_device(struct device *dev);
+
+/**
+ * vmgen_find_irq() - find the interrupt that tells of changes
+ * @dev: the platform device that is being bound
+ * @vg: its device, whose @irq this sets
+ *
+ * Return: 0, or -EPROBE_DEFER if the interrupt is yet to come.
+ */
+int vmgen_find_irq(struct device *dev, struct vmgen *vg);
+
+/**
+ * vmgen_map_buffer() - find the ID, map it and read it for the first time
+ * @dev: the platform device that is being bound
+ * @vg: its device, whose @addr, @buffer, @seen and VMGENCOUNTER_MMAP this sets
+ *
+ * Return: 0 or a negative errno, whose reason has been logged.
+ */
+int vmgen_map_buffer(struct device *dev, struct vmgen *vg);
+
+/* ---- chardev.c ---- */
+
+/* Of /dev/vmgencounter. */
+extern const struct file_operations vmgen_fops;
+
+/* ---- ioctl.c ---- */
+
+/**
+ * vmgen_ioctl() - &file_operations.unlocked_ioctl
+ * @file: the open file
+ * @cmd: which ioctl
+ * @arg: the address of its structure
+ *
+ * Return: 0 or a negative errno.
+ */
+long vmgen_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* ---- sysfs.c ---- */
+
+/* The attributes of the misc device. */
+extern const struct attribute_group *vmgen_groups[];
+
+/* ---- generation.c ---- */
+
+/**
+ * vmgen_put() - give a reference back
+ * @vg: a struct vmgen; of this type for devm_add_action()
+ */
+void vmgen_put(void *vg);
+
+/**
+ * vmgen_read_buffer() - read the ID, and count nothing
+ * @vg: the device
+ * @id: gets the ID
+ */
+void vmgen_read_buffer(struct vmgen *vg, struct vm_gencounter *id);
+
+/**
+ * vmgen_look() - read the ID, and count a change that nobody saw before
+ * @vg: the device
+ * @id: gets the ID
+ *
+ * Any context may call this, hard interrupts included.
+ *
+ * Return: how often the ID had changed when it was @id.
+ */
+u64 vmgen_look(struct vmgen *vg, struct vm_gencounter *id);
+
+/**
+ * vmgen_announced() - the count of changes that those who wait were last woken for
+ * @vg: the device
+ *
+ * Return: the low bits of that count.
+ */
+unsigned long vmgen_announced(struct vmgen *vg);
+
+/**
+ * vmgen_is_unread() - has an open file yet to deliver this ID?
+ * @f: the open file
+ * @id: the ID
+ *
+ * Return: true if another one was the last, or there was none.
+ */
+bool vmgen_is_unread(struct vmgen_file *f, const struct vm_gencounter *id);
+
+/**
+ * vmgen_mark_delivered() - note what an open file has delivered
+ * @f: the open file
+ * @changes: what vmgen_look() said of @id
+ * @id: the ID that the caller has got
+ *
+ * Return: true if @id is news to those who share the open file.
+ */
+bool vmgen_mark_delivered(struct vmgen_file *f, u64 changes,
+			  const struct vm_gencounter *id);
+
+/**
+ * vmgen_await() - wait for a new ID
+ * @f: the open file
+ * @known: the ID that is not new, or NULL for what @f has delivered
+ * @nonblock: do not sleep
+ * @id: gets the new ID
+ * @changes: gets what vmgen_look() says of @id
+ *
+ * Return: 0, -ENODEV once the device is gone, -EAGAIN if @nonblock, -EOPNOTSUPP if
+ * the device cannot notify, or -ERESTARTSYS.
+ */
+int vmgen_await(struct vmgen_file *f, const struct vm_gencounter *known,
+		bool nonblock, struct vm_gencounter *id, u64 *changes);
+
+#endif /* _VMGENCOUNTER_VMGEN_H */
