@@ -152,7 +152,7 @@ TEST_F_TIMEOUT(wire, long_answers, TEST_TIMEOUT)
 	}
 }
 
-/* As many as may fail in one period: see vpci_block.c. */
+/* As many as may fail in one period: see module/vpci_block/request.c. */
 TEST_F_TIMEOUT(wire, failing_statuses, TEST_TIMEOUT)
 {
 	static const uint32_t statuses[] = { 0xc0000001, 0x80000005, 0xffffffff, 1 };

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Functions come and go, and the module with them
+ *
+ * A notifier of the PCI bus tells of devices and of their drivers. This file calls the
+ * others, and only the kernel calls it.
+ *
+ * Lifetime: a function has a node from when its PCI device is added until that is
+ * removed. Who has the node open keeps struct vpci_function and its minor, which
+ * vpci_release() gives back. Open files and requests pin the module. So the end of
+ * the workqueue waits only for workers that have put all they had.
+ *
+ * Locks: vpci_mutex is held while functions come, go, or get a driver, vpci_lock while
+ * the list of them changes. The PCI core may hold its own when it calls. vpci_init()
+ * and vpci_exit() take pci_lock_rescan_remove(), to meet no removal.
+ */
+
+#include <linux/errno.h>
+#include <linux/hyperv.h>
+#include <linux/idr.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "../compat.h"
+#include "vpci.h"
+
+#define VPCI_MINORS		65536
+
+static unsigned long vpci_last_id;	/* vpci_mutex */
+static bool vpci_closing;		/* vpci_mutex: no new functions */
+static DEFINE_IDA(vpci_minors);
+static dev_t vpci_devt;
+
+static char *vpci_devnode(COMPAT_DEVNODE_CONST struct device *dev, umode_t *mode)
+{
+	if (mode)
+		*mode = 0600;
+	return kasprintf(GFP_KERNEL, "vpci/%s", dev_name(dev));
+}
+
+static struct class vpci_class = {
+	.name		= "vpci",
+	.devnode	= vpci_devnode,
+};
+
+static void vpci_release(struct device *dev)
+{
+	ida_free(&vpci_minors, MINOR(dev->devt) - MINOR(vpci_devt));
+	kfree(container_of(dev, struct vpci_function, dev));
+}
+
+/*
+ * Of hv_pci, and no other: it finds its state at fixed distances from what these
+ * pointers point to.
+ */
+static bool vpci_is_of_hv_pci(struct pci_dev *pdev)
+{
+	const struct device_driver *drv;
+	struct device *hdev;
+
+	if (!pci_is_root_bus(pdev->bus) || !pdev->bus->bridge)
+		return false;
+	hdev = pdev->bus->bridge->parent;
+	if (!hdev || !hdev->bus || strcmp(hdev->bus->name, "vmbus"))
+		return false;
+	drv = READ_ONCE(hdev->driver);
+	return drv && !strcmp(drv->name, "hv_pci") && vpci_is_bound(pdev);
+}
+
+/* With vpci_mutex. */
+static struct vpci_function *vpci_find(struct pci_dev *pdev)
+{
+	struct vpci_function *fn;
+
+	list_for_each_entry(fn, &vpci_functions, node)
+		if (fn->pdev == pdev)
+			return fn;
+	return NULL;
+}
+
+static struct vpci_function *vpci_create(struct pci_dev *pdev)
+{
+	struct vpci_function *fn = kzalloc(sizeof(*fn), GFP_KERNEL);
+	int minor;
+
+	if (!fn)
+		return NULL;
+	minor = ida_alloc_max(&vpci_minors, VPCI_MINORS - 1, GFP_KERNEL);
+	if (minor < 0) {
+		kfree(fn);
+		return NULL;
+	}
+	fn->id = ++vpci_last_id;
+	fn->pdev = pdev;
+	fn->hdev = pdev->bus->bridge->parent;
+	fn->has_driver = true;
+	INIT_LIST_HEAD(&fn->files);
+	INIT_LIST_HEAD(&fn->waiting);
+	INIT_DELAYED_WORK(&fn->retry, vpci_retry_work);
+	init_waitqueue_head(&fn->requests);
+	init_waitqueue_head(&fn->news);
+	device_initialize(&fn->dev);
+	fn->dev.class = &vpci_class;
+	fn->dev.parent = &pdev->dev;
+	fn->dev.release = vpci_release;
+	fn->dev.devt = MKDEV(MAJOR(vpci_devt), MINOR(vpci_devt) + minor);
+	cdev_init(&fn->cdev, &vpci_fops);
+	fn->cdev.owner = THIS_MODULE;
+	return fn;
+}
+
+static int vpci_publish(struct vpci_function *fn)
+{
+	int ret = dev_set_name(&fn->dev, "%s", pci_name(fn->pdev));
+
+	ret = ret ?: cdev_device_add(&fn->cdev, &fn->dev);
+	if (ret)
+		return ret;
+	pci_dev_get(fn->pdev);
+	spin_lock_irq(&vpci_lock);
+	list_add(&fn->node, &vpci_functions);
+	spin_unlock_irq(&vpci_lock);
+	vpci_check_driver(fn);
+	return 0;
+}
+
+/* Who has opened a node that was not to be finds it gone. */
+static int vpci_add_new(struct pci_dev *pdev)
+{
+	struct vpci_function *fn = vpci_create(pdev);
+	int ret;
+
+	if (!fn)
+		return -ENOMEM;
+	ret = vpci_publish(fn);
+	if (ret) {
+		vpci_end(fn);
+		put_device(&fn->dev);
+	}
+	return ret;
+}
+
+/* Whoever opens the node at once waits for vpci_mutex. */
+static void vpci_add(struct pci_dev *pdev)
+{
+	int ret = 0;
+
+	if (!vpci_is_of_hv_pci(pdev))
+		return;
+	mutex_lock(&vpci_mutex);
+	if (!vpci_closing && !vpci_find(pdev))
+		ret = vpci_add_new(pdev);
+	if (ret)
+		dev_err(&pdev->dev, "no /dev/vpci/%s: error %d\n", pci_name(pdev), ret);
+	mutex_unlock(&vpci_mutex);
+}
+
+/* Out of everybody's reach, and out of hv_pci's slot. */
+static struct vpci_function *vpci_unlink(struct pci_dev *pdev)
+{
+	struct vpci_function *fn;
+
+	mutex_lock(&vpci_mutex);
+	fn = vpci_find(pdev);
+	if (fn) {
+		vpci_end(fn);
+		spin_lock_irq(&vpci_lock);
+		list_del(&fn->node);
+		spin_unlock_irq(&vpci_lock);
+	}
+	mutex_unlock(&vpci_mutex);
+	return fn;
+}
+
+static void vpci_remove(struct pci_dev *pdev)
+{
+	struct vpci_function *fn = vpci_unlink(pdev);
+
+	if (!fn)
+		return;
+	cdev_device_del(&fn->cdev, &fn->dev);
+	cancel_delayed_work_sync(&fn->retry);
+	vpci_wait_a_while(fn->hdev, fn);
+	pci_dev_put(fn->pdev);
+	put_device(&fn->dev);
+}
+
+/*
+ * hv_pci reads first the slot's function and then its argument, in softirq: before
+ * it changes hands nobody may be in between.
+ */
+static void vpci_set_driver(struct pci_dev *pdev, bool has_driver)
+{
+	struct vpci_function *fn;
+
+	mutex_lock(&vpci_mutex);
+	fn = vpci_find(pdev);
+	if (fn)
+		fn->knows_driver = true;
+	if (fn && fn->has_driver != has_driver) {
+		fn->has_driver = true;
+		vpci_update_slot(fn);
+		synchronize_rcu();
+		fn->has_driver = has_driver;
+		vpci_update_slot(fn);
+	}
+	mutex_unlock(&vpci_mutex);
+}
+
+/*
+ * A driver is told of before its probe() runs, and with dev->driver set. It is gone
+ * when its remove() has run, or probe() has failed.
+ */
+static int vpci_bus_event(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct device *dev = data;
+	struct pci_dev *pdev = to_pci_dev(dev);
+
+	switch (event) {
+	case BUS_NOTIFY_ADD_DEVICE:
+		vpci_add(pdev);
+		break;
+	case BUS_NOTIFY_DEL_DEVICE:
+		vpci_remove(pdev);
+		break;
+	case BUS_NOTIFY_BIND_DRIVER:
+	case BUS_NOTIFY_BOUND_DRIVER:
+		vpci_set_driver(pdev, vpci_has_driver(dev));
+		break;
+	case BUS_NOTIFY_UNBOUND_DRIVER:
+	case BUS_NOTIFY_DRIVER_NOT_BOUND:
+		vpci_set_driver(pdev, false);
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block vpci_bus_nb = {
+	.notifier_call = vpci_bus_event,
+};
+
+/* Those that were there before the notifier. */
+static void vpci_add_present(void)
+{
+	struct pci_dev *pdev = NULL;
+
+	pci_lock_rescan_remove();
+	for_each_pci_dev(pdev)
+		vpci_add(pdev);
+	pci_unlock_rescan_remove();
+}
+
+/* No removal is under way then, which would leave us the child of what is gone. */
+static void vpci_remove_all(void)
+{
+	struct vpci_function *fn;
+
+	pci_lock_rescan_remove();
+	mutex_lock(&vpci_mutex);
+	vpci_closing = true;
+	mutex_unlock(&vpci_mutex);
+	while ((fn = list_first_entry_or_null(&vpci_functions, struct vpci_function, node)))
+		vpci_remove(fn->pdev);
+	pci_unlock_rescan_remove();
+}
+
+static int __init vpci_init(void)
+{
+	int ret;
+
+	ret = alloc_chrdev_region(&vpci_devt, 0, VPCI_MINORS, "vpci");
+	if (ret)
+		return ret;
+	ret = class_register(&vpci_class);
+	if (ret)
+		goto err_region;
+	/* As many as there can be: one that the host never answers is never done. */
+	vpci_wq = alloc_workqueue("vpci_block", WQ_UNBOUND | WQ_FREEZABLE, WQ_MAX_ACTIVE);
+	if (!vpci_wq) {
+		ret = -ENOMEM;
+		goto err_class;
+	}
+	ret = bus_register_notifier(&pci_bus_type, &vpci_bus_nb);
+	if (ret)
+		goto err_wq;
+	vpci_add_present();
+	return 0;
+
+err_wq:
+	destroy_workqueue(vpci_wq);
+err_class:
+	class_unregister(&vpci_class);
+err_region:
+	unregister_chrdev_region(vpci_devt, VPCI_MINORS);
+	return ret;
+}
+
+static void __exit vpci_exit(void)
+{
+	vpci_remove_all();
+	bus_unregister_notifier(&pci_bus_type, &vpci_bus_nb);
+	destroy_workqueue(vpci_wq);
+	class_unregister(&vpci_class);
+	unregister_chrdev_region(vpci_devt, VPCI_MINORS);
+	synchronize_rcu(); /* hv_pci's tasklet may still be in vpci_invalidated() */
+	ida_destroy(&vpci_minors);
+}
+
+module_init(vpci_init);
+module_exit(vpci_exit);
+
+/* So that it is loaded with the first passed-through function. Nothing is bound. */
+static const struct hv_vmbus_device_id vpci_vmbus_ids[] = {
+	{ HV_PCIE_GUID, },
+	{ }
+};
+MODULE_DEVICE_TABLE(vmbus, vpci_vmbus_ids);
+
+MODULE_DESCRIPTION("Configuration blocks of Hyper-V PCI functions for user space (/dev/vpci/*)");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(VMGENCOUNTER_VERSION);

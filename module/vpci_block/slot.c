@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The slot: who hears of invalidated blocks
+ *
+ * hv_pci has one slot per function for who wants to hear of them. A driver of the
+ * function fills it unasked and takes it to be its own, so we have it only while a
+ * file is open and no such driver is bound or about to be.
+ *
+ * Lifetime: what the slot remembers of us is a number, never a pointer: hv_pci may
+ * call with what it read before we gave the slot back. The number is looked up among
+ * the functions that are present.
+ *
+ * Locks: vpci_mutex is held while the slot changes hands, vpci_lock while blocks are
+ * marked or told of. hv_pci calls in its tasklet or with interrupts off. The two, and
+ * the list that both protect, are defined here, as this file is the lowest.
+ */
+
+#include <linux/errno.h>
+#include <linux/hyperv.h>
+#include <linux/string.h>
+
+#include "vpci.h"
+
+DEFINE_MUTEX(vpci_mutex);		/* functions and files come and go, slots too */
+DEFINE_SPINLOCK(vpci_lock);		/* all state that is looked at elsewhere */
+LIST_HEAD(vpci_functions);		/* vpci_mutex and vpci_lock: those present */
+
+/* In hv_pci's tasklet or with interrupts off, for anything that the slot ever held. */
+static void vpci_invalidated(void *context, u64 block_mask)
+{
+	struct vpci_function *fn;
+	struct vpci_file *f;
+	unsigned long flags;
+
+	spin_lock_irqsave(&vpci_lock, flags);
+	list_for_each_entry(fn, &vpci_functions, node) {
+		if (fn->id != (unsigned long)context || !fn->hears)
+			continue;
+		list_for_each_entry(f, &fn->files, node)
+			f->invalid |= block_mask;
+		wake_up_interruptible_all(&fn->news);
+	}
+	spin_unlock_irqrestore(&vpci_lock, flags);
+}
+
+static void vpci_set_hears(struct vpci_function *fn, bool hears)
+{
+	spin_lock_irq(&vpci_lock);
+	fn->hears = hears;
+	spin_unlock_irq(&vpci_lock);
+}
+
+/*
+ * Take hv_pci's slot or give it back, whichever is due. With vpci_mutex, after any
+ * change to what it depends on.
+ */
+void vpci_update_slot(struct vpci_function *fn)
+{
+	bool wanted = !fn->gone && !fn->has_driver && !list_empty(&fn->files);
+
+	if (wanted == fn->hears)
+		return;
+	if (wanted) {
+		/* before hv_pci calls */
+		vpci_set_hears(fn, true);
+		if (hyperv_reg_block_invalidate(fn->pdev, (void *)fn->id, vpci_invalidated))
+			vpci_set_hears(fn, false);
+	} else {
+		hyperv_reg_block_invalidate(fn->pdev, NULL, NULL);
+		vpci_set_hears(fn, false);
+	}
+	wake_up_interruptible_all(&fn->news);
+}
+
+/* vfio-pci knows nothing of the slot, and leaves it to the programs that use it. */
+bool vpci_has_driver(struct device *dev)
+{
+	return dev->driver && strcmp(dev->driver->name, "vfio-pci");
+}
+
+/*
+ * With vpci_mutex. Whoever has the device's lock binds or unbinds a driver, and the
+ * notifier tells us of it, unless it just did before it knew us: then we ask again
+ * with the next file or call. Waiting would be for a driver's probe(), and that for us.
+ */
+void vpci_check_driver(struct vpci_function *fn)
+{
+	struct device *dev = &fn->pdev->dev;
+
+	if (fn->knows_driver || !device_trylock(dev))
+		return;
+	fn->has_driver = vpci_has_driver(dev);
+	fn->knows_driver = true;
+	device_unlock(dev);
+}
+
+void vpci_ask_again(struct vpci_function *fn)
+{
+	if (READ_ONCE(fn->knows_driver))
+		return;
+	mutex_lock(&vpci_mutex);
+	if (!fn->gone) {
+		vpci_check_driver(fn);
+		vpci_update_slot(fn);
+	}
+	mutex_unlock(&vpci_mutex);
+}
+
+static int vpci_look(struct vpci_file *f, u64 *mask)
+{
+	int ret = 0;
+
+	spin_lock_irq(&vpci_lock);
+	*mask = f->invalid;
+	if (f->fn->gone)
+		ret = -ENODEV;
+	else if (!f->fn->hears)
+		ret = -EOPNOTSUPP;	/* what there is stays for later */
+	else if (!*mask)
+		ret = -EAGAIN;
+	spin_unlock_irq(&vpci_lock);
+	return ret;
+}
+
+int vpci_await(struct vpci_file *f, bool nonblock, u64 *mask)
+{
+	int result = vpci_look(f, mask);
+	int ret;
+
+	if (result != -EAGAIN || nonblock)
+		return result;
+	ret = wait_event_interruptible(f->fn->news,
+				       (result = vpci_look(f, mask)) != -EAGAIN);
+	return ret ?: result;
+}
+
+/*
+ * The caller has got @mask, and will only now read the blocks. False if those who
+ * share the open file were told of all of them meanwhile.
+ */
+bool vpci_mark_told(struct vpci_file *f, u64 mask)
+{
+	bool news;
+
+	spin_lock_irq(&vpci_lock);
+	news = f->invalid & mask;
+	f->invalid &= ~mask;
+	spin_unlock_irq(&vpci_lock);
+	return news;
+}
