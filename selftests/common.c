@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/klog.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/devioctl.h>
@@ -113,4 +116,70 @@ uint32_t status_of(int err)
 	default:
 		return 0xffffffff;	/* none of these errors */
 	}
+}
+
+/* ---- a test that does not end ---- */
+
+/* The lines of one of a thread's files, as comments in the TAP output. */
+static void show_file(const char *thread, const char *name)
+{
+	char path[128], line[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", thread, name);
+	file = fopen(path, "r");
+	while (file && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		fprintf(stderr, "#   %s: %s\n", name, line);
+	}
+	if (file)
+		fclose(file);
+}
+
+/* @thread is its directory. Nothing is said of one that is not in the process group. */
+static void show_thread(const char *thread, pid_t group)
+{
+	char path[128], stat[512], *name, *end, state;
+	int pid, tid, its_group;
+
+	snprintf(path, sizeof(path), "%s/stat", thread);
+	if (read_line(path, stat, sizeof(stat)))
+		return;
+	name = strchr(stat, '(');
+	end = strrchr(stat, ')');
+	if (!name || !end || sscanf(end, ") %c %*d %d", &state, &its_group) != 2 ||
+	    its_group != group || sscanf(thread, "/proc/%d/task/%d", &pid, &tid) != 2)
+		return;
+	*end = '\0';
+	fprintf(stderr, "# thread %d of process %d, %s, state %c\n", tid, pid, name + 1, state);
+	show_file(thread, "wchan");
+	show_file(thread, "syscall");
+	show_file(thread, "stack");
+}
+
+/* The kernel tells stacks to root alone; others do without. */
+static void show_group(pid_t group)
+{
+	glob_t threads;
+	size_t i;
+
+	fprintf(stderr, "# the test takes too long; where it stands:\n");
+	if (glob("/proc/[0-9]*/task/[0-9]*", 0, NULL, &threads))
+		return;
+	for (i = 0; i < threads.gl_pathc; i++)
+		show_thread(threads.gl_pathv[i], group);
+	globfree(&threads);
+}
+
+/*
+ * This takes the place of the C library's kill(). The harness kills the process group of
+ * a test when its time is over, and no test kills a group. The harness names the test in
+ * the lines before and after. It is in a signal handler then, but one that interrupts
+ * nothing but system calls, so that all functions may be called.
+ */
+int kill(pid_t pid, int sig)
+{
+	if (pid < -1 && sig == SIGKILL)
+		show_group(-pid);
+	return syscall(SYS_kill, pid, sig);
 }
