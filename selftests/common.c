@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -61,9 +62,29 @@ int count_in_log(const char *text)
 
 short readiness(int fd)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN | POLLRDNORM };
+	struct pollfd p = { .fd = fd, .events = READABLE };
 
 	return poll(&p, 1, 0) < 0 ? POLLNVAL : p.revents;
+}
+
+bool all_a5(const void *from, const void *to)
+{
+	const uint8_t *at;
+
+	for (at = from; at < (const uint8_t *)to; at++) {
+		if (*at != 0xa5)
+			return false;
+	}
+	return true;
+}
+
+bool is_refused(int fd, uint32_t code)
+{
+	uint8_t block[256];
+
+	memset(block, 0xa5, sizeof(block));
+	return ioctl(fd, (unsigned long)code, block) == -1 && errno == ENOTTY &&
+	       all_a5(block, block + sizeof(block));
 }
 
 void *page_edge(size_t valid, int prot)

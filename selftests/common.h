@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the tests of both modules share: files, the kernel's log, addresses that end
- * where they should not, and threads that wait.
+ * What the tests of both modules share: files, the kernel's log, requests, addresses that
+ * end where they should not, and threads that wait.
  */
 #ifndef COMMON_H
 #define COMMON_H
 
+#include <assert.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,7 +30,20 @@ int read_line(const char *path, char *line, size_t size);
 int count_in_log(const char *text);
 
 /* poll() for no time at all: its revents. */
+#define READABLE	(POLLIN | POLLRDNORM)
 short readiness(int fd);
+
+/* The ABI is the same for both word sizes. */
+#define ASSERT_SIZE(type, size) \
+	static_assert(sizeof(type) == (size), "size of " #type)
+#define ASSERT_OFFSET(type, member, offset) \
+	static_assert(offsetof(type, member) == (offset), #type "." #member)
+
+/* Is memory that was filled with 0xa5 as it was? */
+bool all_a5(const void *from, const void *to);
+
+/* Is a code refused as unknown, and its block left as it was? It may be none of the VFS's. */
+bool is_refused(int fd, uint32_t code);
 
 /*
  * The address @valid bytes before the end of a zeroed page. The page that

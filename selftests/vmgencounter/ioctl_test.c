@@ -3,7 +3,6 @@
  * IOCTL_VMGENCOUNTER_READ and VMGENCOUNTER_GET_INFO: what each condition gives,
  * and that nothing else is touched.
  */
-#include <assert.h>
 #include <linux/fs.h>
 #include <stddef.h>
 #include <sys/syscall.h>
@@ -13,11 +12,6 @@
 #include "kselftest_harness.h"
 
 /* ---- the ABI, the same for both word sizes ---- */
-
-#define ASSERT_SIZE(type, size) \
-	static_assert(sizeof(type) == (size), "size of " #type)
-#define ASSERT_OFFSET(type, member, offset) \
-	static_assert(offsetof(type, member) == (offset), #type "." #member)
 
 ASSERT_SIZE(struct vm_gencounter, 16);
 ASSERT_OFFSET(struct vm_gencounter, generation_count, 0);
@@ -43,8 +37,6 @@ static_assert(IOCTL_VMGENCOUNTER_READ == 0x0032c004, "the Windows code");
 static_assert(VMGENCOUNTER_GET_INFO == 0x8040c010, "our own code");
 
 /* ---- what the tests share ---- */
-
-#define READABLE	(POLLIN | POLLRDNORM)
 
 /* @fd has delivered nothing yet. */
 FIXTURE(vmgen) {
@@ -81,14 +73,6 @@ static int call(int fd, struct devioctl_request *req, const void *in,
 		uint32_t in_size, void *out, uint32_t out_size)
 {
 	return device_io_control(fd, req, in, in_size, out, out_size) ? errno : 0;
-}
-
-static bool all_a5(const char *from, const char *to)
-{
-	while (from < to)
-		if (*from++ != (char)0xa5)
-			return false;
-	return true;
 }
 
 /* ---- VMGENCOUNTER_GET_INFO ---- */
@@ -230,7 +214,7 @@ TEST_F_TIMEOUT(vmgen, nonblocking, TEST_TIMEOUT)
 	expect_result(_metadata, EAGAIN,
 		      call(self->fd, &self->req, &self->id, ID_SIZE, &self->out, ID_SIZE),
 		      &self->req);
-	EXPECT_TRUE(all_a5((char *)&self->out, (char *)(&self->out + 1)));
+	EXPECT_TRUE(all_a5(&self->out, &self->out + 1));
 	EXPECT_EQ(READABLE, readiness(self->fd));
 	expect_result(_metadata, 0,
 		      call(self->fd, &self->req, &stale, ID_SIZE, &self->out, ID_SIZE),
@@ -759,7 +743,7 @@ TEST_F_TIMEOUT(vmgen, needs_read_and_write_access, TEST_TIMEOUT)
 		/* It is the first condition, whatever else is wrong. */
 		expect_result(_metadata, EACCES,
 			      call(fd, &self->req, NULL, 15, NULL, 15), &self->req);
-		EXPECT_TRUE(all_a5((char *)&self->out, (char *)(&self->out + 1)));
+		EXPECT_TRUE(all_a5(&self->out, &self->out + 1));
 		close(fd);
 	}
 }
@@ -778,16 +762,6 @@ TEST_F_TIMEOUT(vmgen, path_descriptor, TEST_TIMEOUT)
 static bool is_known(uint32_t code)
 {
 	return code == IOCTL_VMGENCOUNTER_READ || code == VMGENCOUNTER_GET_INFO;
-}
-
-/* Refused, and the block as it was. None tried here is one of the VFS's own. */
-static bool is_refused(int fd, uint32_t code)
-{
-	char block[256];
-
-	memset(block, 0xa5, sizeof(block));
-	return ioctl(fd, (unsigned long)code, block) == -1 && errno == ENOTTY &&
-	       all_a5(block, block + sizeof(block));
 }
 
 TEST_F_TIMEOUT(vmgen, codes_off_by_a_bit, TEST_TIMEOUT)

@@ -11,8 +11,6 @@
 #include "vmgen_helpers.h"
 #include "kselftest_harness.h"
 
-#define READABLE	(POLLIN | POLLRDNORM)
-
 FIXTURE(vmgen) {
 	int fd;				/* nothing is delivered yet */
 	struct vm_gencounter id;	/* the current one */

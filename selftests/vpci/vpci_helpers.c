@@ -262,17 +262,6 @@ int invalid_blocks(int fd, uint64_t *mask)
 	return call(fd, IOCTL_VPCI_INVALIDATE_BLOCK, &req, NULL, 0, mask, sizeof(*mask));
 }
 
-bool all_a5(const void *from, const void *to)
-{
-	const uint8_t *at;
-
-	for (at = from; at < (const uint8_t *)to; at++) {
-		if (*at != 0xa5)
-			return false;
-	}
-	return true;
-}
-
 void fill_pattern(void *bytes, size_t len, unsigned int seed)
 {
 	uint8_t *at = bytes;

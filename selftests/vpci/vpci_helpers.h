@@ -87,10 +87,6 @@ int invalid_blocks(int fd, uint64_t *mask);
 	EXPECT_EQ(came, req_->information);				\
 } while (0)
 
-#define READABLE	(POLLIN | POLLRDNORM)
-
-bool all_a5(const void *from, const void *to);
-
 /* Bytes that differ from each other, and from those of another @seed. */
 void fill_pattern(void *bytes, size_t len, unsigned int seed);
 

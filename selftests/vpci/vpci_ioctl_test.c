@@ -4,7 +4,6 @@
  * each condition gives, that nothing else is touched, and that the host is not asked
  * in vain.
  */
-#include <assert.h>
 #include <linux/fs.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -13,11 +12,6 @@
 #include "kselftest_harness.h"
 
 /* ---- the ABI, the same for both word sizes ---- */
-
-#define ASSERT_SIZE(type, size) \
-	static_assert(sizeof(type) == (size), "size of " #type)
-#define ASSERT_OFFSET(type, member, offset) \
-	static_assert(offsetof(type, member) == (offset), #type "." #member)
 
 ASSERT_SIZE(struct vpci_read_block_input, 8);
 ASSERT_OFFSET(struct vpci_read_block_input, block_id, 0);
@@ -851,16 +845,6 @@ TEST_F_TIMEOUT(vpci, no_file_contents, TEST_TIMEOUT)
 static bool is_known(uint32_t code)
 {
 	return code == ours[0] || code == ours[1] || code == ours[2];
-}
-
-/* Refused, and the block as it was. None tried here is one of the VFS's own. */
-static bool is_refused(int fd, uint32_t code)
-{
-	uint8_t block[256];
-
-	memset(block, 0xa5, sizeof(block));
-	return ioctl(fd, (unsigned long)code, block) == -1 && errno == ENOTTY &&
-	       all_a5(block, block + sizeof(block));
 }
 
 TEST_F_TIMEOUT(vpci, codes_off_by_a_bit, TEST_TIMEOUT)
