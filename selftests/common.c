@@ -110,6 +110,19 @@ bool is_in_syscall(pid_t tid)
 	return !read_line(path, line, sizeof(line)) && strcmp(line, "running");
 }
 
+void fill_request(struct devioctl_request *req, const void *in, uint32_t in_size,
+		  void *out, uint32_t out_size)
+{
+	*req = (struct devioctl_request) {
+		.in_buffer = (uintptr_t)in,
+		.out_buffer = (uintptr_t)out,
+		.in_size = in_size,
+		.out_size = out_size,
+		.information = 0xdeadbeef,
+		.status = 0xdeadbeef,
+	};
+}
+
 uint32_t status_of(int err)
 {
 	switch (err) {

@@ -55,6 +55,11 @@ void *page_edge(size_t valid, int prot);
 /* Has the thread given up its CPU in a system call? */
 bool is_in_syscall(pid_t tid);
 
+/* A request, with results that no call gives. */
+struct devioctl_request;
+void fill_request(struct devioctl_request *req, const void *in, uint32_t in_size,
+		  void *out, uint32_t out_size);
+
 /* The NTSTATUS that goes with an errno, by the table in <linux/devioctl.h>. */
 uint32_t status_of(int err);
 

@@ -295,15 +295,9 @@ static void prepare_call(struct waiting_call *c, size_t layout,
 {
 	*c = (struct waiting_call) {
 		.w = { .kind = WAIT_IOCTL, .epfd = -1, .restart = true },
-		.req = {
-			.in_buffer = (uintptr_t)c->buffer + layouts[layout].in_at,
-			.out_buffer = (uintptr_t)c->buffer + layouts[layout].out_at,
-			.in_size = layouts[layout].in_size,
-			.out_size = layouts[layout].out_size,
-			.information = 0xdeadbeef,
-			.status = 0xdeadbeef,
-		},
 	};
+	fill_request(&c->req, c->buffer + layouts[layout].in_at, layouts[layout].in_size,
+		     c->buffer + layouts[layout].out_at, layouts[layout].out_size);
 	memset(c->buffer, 0xa5, sizeof(c->buffer));
 	memcpy(c->buffer + layouts[layout].in_at, known, ID_SIZE);
 }

@@ -123,14 +123,7 @@ bool intree_driver_is_builtin(void)
 int device_io_control(int fd, struct devioctl_request *req, const void *in,
 		      uint32_t in_size, void *out, uint32_t out_size)
 {
-	*req = (struct devioctl_request) {
-		.in_buffer = (uintptr_t)in,
-		.out_buffer = (uintptr_t)out,
-		.in_size = in_size,
-		.out_size = out_size,
-		.information = 0xdeadbeef,
-		.status = 0xdeadbeef,
-	};
+	fill_request(req, in, in_size, out, out_size);
 	return ioctl(fd, IOCTL_VMGENCOUNTER_READ, req);
 }
 

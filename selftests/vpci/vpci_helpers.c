@@ -210,19 +210,6 @@ int count_nodes(void)
 
 /* ---- calls ---- */
 
-static void fill_request(struct devioctl_request *req, const void *in, uint32_t in_size,
-			 void *out, uint32_t out_size)
-{
-	*req = (struct devioctl_request) {
-		.in_buffer = (uintptr_t)in,
-		.out_buffer = (uintptr_t)out,
-		.in_size = in_size,
-		.out_size = out_size,
-		.information = 0xdeadbeef,
-		.status = 0xdeadbeef,
-	};
-}
-
 int call(int fd, unsigned int code, struct devioctl_request *req, const void *in,
 	 uint32_t in_size, void *out, uint32_t out_size)
 {
