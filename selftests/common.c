@@ -102,6 +102,24 @@ void *page_edge(size_t valid, int prot)
 	return next - valid;
 }
 
+bool make_bad_address(const struct bad_address *bad, size_t size, uint64_t *address)
+{
+	void *edge;
+
+	if (bad->fixed) {
+		*address = bad->number;
+		return true;
+	}
+	edge = page_edge(bad->half ? size / 2 : 0, bad->prot);
+	*address = (uintptr_t)edge;
+	return edge != MAP_FAILED;
+}
+
+bool can_be_read(const struct bad_address *bad)
+{
+	return !bad->fixed && bad->prot == PROT_READ;
+}
+
 bool is_in_syscall(pid_t tid)
 {
 	char path[64], line[512];
@@ -121,6 +139,16 @@ void fill_request(struct devioctl_request *req, const void *in, uint32_t in_size
 		.information = 0xdeadbeef,
 		.status = 0xdeadbeef,
 	};
+}
+
+void fill_bad_request(struct devioctl_request *req, uint64_t bad, const void *in,
+		      uint32_t in_size, void *out, uint32_t out_size)
+{
+	fill_request(req, in, in_size, out, out_size);
+	if (!in)
+		req->in_buffer = bad;
+	if (!out)
+		req->out_buffer = bad;
 }
 
 uint32_t status_of(int err)

@@ -52,6 +52,20 @@ bool is_refused(int fd, uint32_t code);
 #define PAGE_MISSING	(-1)
 void *page_edge(size_t valid, int prot);
 
+/* Where no object is, or only its first half: an address in numbers, or by page_edge(). */
+struct bad_address {
+	bool fixed;
+	uint64_t number;
+	bool half;
+	int prot;
+};
+
+/* For an object of @size bytes. False on error. */
+bool make_bad_address(const struct bad_address *bad, size_t size, uint64_t *address);
+
+/* Is there an object that can be read, all zero? */
+bool can_be_read(const struct bad_address *bad);
+
 /* Has the thread given up its CPU in a system call? */
 bool is_in_syscall(pid_t tid);
 
@@ -59,6 +73,10 @@ bool is_in_syscall(pid_t tid);
 struct devioctl_request;
 void fill_request(struct devioctl_request *req, const void *in, uint32_t in_size,
 		  void *out, uint32_t out_size);
+
+/* The same, with the @bad address where there is none. */
+void fill_bad_request(struct devioctl_request *req, uint64_t bad, const void *in,
+		      uint32_t in_size, void *out, uint32_t out_size);
 
 /* The NTSTATUS that goes with an errno, by the table in <linux/devioctl.h>. */
 uint32_t status_of(int err);

@@ -537,38 +537,14 @@ FIXTURE(address) {
 	uint64_t bad;
 };
 
-/* Either an address in numbers, or one that page_edge() makes. */
-FIXTURE_VARIANT(address) {
-	bool fixed;
-	uint64_t number;
-	size_t valid;
-	int prot;
-};
-
-FIXTURE_VARIANT_ADD(address, null) { .fixed = true, .number = 0 };
-FIXTURE_VARIANT_ADD(address, last) { .fixed = true, .number = ~7ULL };
-/* In the upper half: a 32-bit caller must not have it cut off, either. */
-FIXTURE_VARIANT_ADD(address, kernel) { .fixed = true, .number = 0xffff888000000000 };
-FIXTURE_VARIANT_ADD(address, missing) { .prot = PAGE_MISSING };
-FIXTURE_VARIANT_ADD(address, prot_none) { .prot = PROT_NONE };
-FIXTURE_VARIANT_ADD(address, read_only) { .prot = PROT_READ };
-FIXTURE_VARIANT_ADD(address, half_missing) { .valid = 8, .prot = PAGE_MISSING };
-FIXTURE_VARIANT_ADD(address, half_prot_none) { .valid = 8, .prot = PROT_NONE };
-FIXTURE_VARIANT_ADD(address, half_read_only) { .valid = 8, .prot = PROT_READ };
+#include "../bad_addresses.h"
 
 FIXTURE_SETUP(address)
 {
-	void *edge;
-
 	ASSERT_EQ(0, peek_id(&self->id));
 	self->fd = open(VMGEN_DEVICE, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->fd);
-	self->bad = variant->number;
-	if (variant->fixed)
-		return;
-	edge = page_edge(variant->valid, variant->prot);
-	ASSERT_NE(MAP_FAILED, edge);
-	self->bad = (uintptr_t)edge;
+	ASSERT_TRUE(make_bad_address(&variant->bad, ID_SIZE, &self->bad));
 }
 
 FIXTURE_TEARDOWN(address)
@@ -576,29 +552,17 @@ FIXTURE_TEARDOWN(address)
 	close(self->fd);
 }
 
-static bool can_be_read(const FIXTURE_VARIANT(address) * variant)
-{
-	return !variant->fixed && variant->prot == PROT_READ;
-}
-
 /* A call whose input or output (NULL here) is at the bad address. */
 static int call_bad(FIXTURE_DATA(address) * self, const void *in, void *out)
 {
-	self->req = (struct devioctl_request) {
-		.in_buffer = in ? (uintptr_t)in : self->bad,
-		.out_buffer = out ? (uintptr_t)out : self->bad,
-		.in_size = ID_SIZE,
-		.out_size = ID_SIZE,
-		.information = 0xdeadbeef,
-		.status = 0xdeadbeef,
-	};
+	fill_bad_request(&self->req, self->bad, in, ID_SIZE, out, ID_SIZE);
 	return ioctl(self->fd, IOCTL_VMGENCOUNTER_READ, &self->req) ? errno : 0;
 }
 
 /* What can be read is a stale ID, all zero. */
 TEST_F_TIMEOUT(address, of_the_input, TEST_TIMEOUT)
 {
-	int err = can_be_read(variant) ? 0 : EFAULT;
+	int err = can_be_read(&variant->bad) ? 0 : EFAULT;
 
 	expect_result(_metadata, err, call_bad(self, NULL, &self->out), &self->req);
 	EXPECT_EQ(err ? READABLE : 0, readiness(self->fd));

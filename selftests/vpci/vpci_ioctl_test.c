@@ -494,47 +494,18 @@ FIXTURE(address) {
 	uint64_t bad;
 };
 
-/* Either an address in numbers, or one that page_edge() makes. */
-FIXTURE_VARIANT(address) {
-	bool fixed;
-	uint64_t number;
-	size_t valid;
-	int prot;
-};
-
-FIXTURE_VARIANT_ADD(address, null) { .fixed = true, .number = 0 };
-FIXTURE_VARIANT_ADD(address, last) { .fixed = true, .number = ~7ULL };
-/* In the upper half: a 32-bit caller must not have it cut off, either. */
-FIXTURE_VARIANT_ADD(address, kernel) { .fixed = true, .number = 0xffff888000000000 };
-FIXTURE_VARIANT_ADD(address, missing) { .prot = PAGE_MISSING };
-FIXTURE_VARIANT_ADD(address, prot_none) { .prot = PROT_NONE };
-FIXTURE_VARIANT_ADD(address, read_only) { .prot = PROT_READ };
-FIXTURE_VARIANT_ADD(address, half_missing) { .valid = 4, .prot = PAGE_MISSING };
-FIXTURE_VARIANT_ADD(address, half_prot_none) { .valid = 4, .prot = PROT_NONE };
-FIXTURE_VARIANT_ADD(address, half_read_only) { .valid = 4, .prot = PROT_READ };
+#include "../bad_addresses.h"
 
 FIXTURE_SETUP(address)
 {
-	uint8_t *edge;
-
 	set_up(&self->s);
 	ASSERT_LE(0, self->s.fd);
-	self->bad = variant->number;
-	if (variant->fixed)
-		return;
-	edge = page_edge(variant->valid, variant->prot);
-	ASSERT_NE(MAP_FAILED, edge);
-	self->bad = (uintptr_t)edge;
+	ASSERT_TRUE(make_bad_address(&variant->bad, 8, &self->bad));
 }
 
 FIXTURE_TEARDOWN(address)
 {
 	tear_down(_metadata, &self->s);
-}
-
-static bool can_be_read(const FIXTURE_VARIANT(address) * variant)
-{
-	return !variant->fixed && variant->prot == PROT_READ;
 }
 
 /* A call whose input or output (NULL here) is at the bad address. */
@@ -543,21 +514,14 @@ static int call_bad(FIXTURE_DATA(address) * self, uint32_t code, const void *in,
 {
 	struct state *s = &self->s;
 
-	s->req = (struct devioctl_request) {
-		.in_buffer = in ? (uintptr_t)in : self->bad,
-		.out_buffer = out ? (uintptr_t)out : self->bad,
-		.in_size = in_size,
-		.out_size = out_size,
-		.information = 0xdeadbeef,
-		.status = 0xdeadbeef,
-	};
+	fill_bad_request(&s->req, self->bad, in, in_size, out, out_size);
 	return ioctl(s->fd, (unsigned long)code, &s->req) ? errno : 0;
 }
 
 /* What can be read is a request for no bytes, all zero. */
 TEST_F_TIMEOUT(address, of_the_input, TEST_TIMEOUT)
 {
-	const int err = can_be_read(variant) ? EINVAL : EFAULT;
+	const int err = can_be_read(&variant->bad) ? EINVAL : EFAULT;
 	struct state *s = &self->s;
 
 	EXPECT_RESULT(err, 0, call_bad(self, IOCTL_VPCI_READ_BLOCK, NULL, 8, s->out, 16),
