@@ -51,26 +51,15 @@
  * its bus finds it, and so do checks.
  */
 
+#include "vpci_host.h"
+
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/device.h>
-#include <linux/fs.h>
-#include <linux/hyperv.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
-#include <linux/miscdevice.h>
-#include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/pci.h>
 #include <linux/pci-ecam.h>
-#include <linux/slab.h>
-#include <linux/spinlock.h>
-#include <linux/uaccess.h>
-#include <linux/wait.h>
-#include <linux/xarray.h>
-#ifdef VPCI_HAS_HEX_H
-#include <linux/hex.h>
-#endif
 
 #define FAKE_DOMAIN		0x1111
 #define FAKE_OTHER_DOMAIN	0x1112
@@ -111,11 +100,6 @@ struct fake_bus {
 	struct fake_function functions[256];
 };
 
-struct fake_block {
-	unsigned int len;
-	u8 bytes[HV_CONFIG_BLOCK_SIZE_MAX];
-};
-
 /* On the stack of whoever waits for the answer. */
 struct fake_request {
 	struct list_head kept;
@@ -128,15 +112,6 @@ struct fake_request {
 	u32 status;
 };
 
-enum fake_how {
-	FAKE_OK,
-	FAKE_NEVER,
-	FAKE_FAILS,
-	FAKE_EMPTY,
-	FAKE_SHORT,
-	FAKE_LONG,
-};
-
 static DEFINE_MUTEX(fake_topology);	/* adding and removing */
 static LIST_HEAD(fake_buses);
 static struct fake_bus *fake_present, *fake_other;
@@ -144,13 +119,10 @@ static struct fake_bus *fake_present, *fake_other;
 static DEFINE_SPINLOCK(fake_lock);	/* all that follows */
 static DEFINE_XARRAY(fake_blocks);
 static LIST_HEAD(fake_kept);
-static enum fake_how fake_how;
-static unsigned int fake_argument;	/* of fake_how */
+static enum vpci_host_how fake_how;
+static u32 fake_argument;	/* of fake_how */
 static bool fake_slow;
-static unsigned int fake_reads, fake_writes, fake_kept_count, fake_errors;
-static u32 fake_last_id;
-static unsigned int fake_last_len;
-static u8 fake_last[HV_CONFIG_BLOCK_SIZE_MAX];
+static struct vpci_host_counters fake_counters;
 
 static enum { FAKE_GOES_ON, FAKE_STALLS, FAKE_STALLED } fake_stall;
 static DECLARE_WAIT_QUEUE_HEAD(fake_wait);
@@ -163,7 +135,7 @@ static struct fake_bus *to_fake_bus(struct device *dev)
 
 static unsigned int fake_requests(void)
 {
-	return READ_ONCE(fake_reads) + READ_ONCE(fake_writes);
+	return READ_ONCE(fake_counters.reads) + READ_ONCE(fake_counters.writes);
 }
 
 static void fake_error(const char *what)
@@ -171,7 +143,7 @@ static void fake_error(const char *what)
 	unsigned long flags;
 
 	spin_lock_irqsave(&fake_lock, flags);
-	fake_errors++;
+	fake_counters.errors++;
 	spin_unlock_irqrestore(&fake_lock, flags);
 	pr_err("vpci_fake: %s\n", what);
 }
@@ -235,23 +207,23 @@ static struct pci_ops fake_pci_ops = {
 
 /* ---- the host's answers; fake_lock is held ---- */
 
-static void fake_answer_read(struct fake_request *req, const struct fake_block *block)
+static void fake_answer_read(struct fake_request *req, const struct vpci_host_block *block)
 {
-	unsigned int len = min(req->len, block->len);
+	unsigned int len = min(req->len, block->length);
 
-	if (fake_how == FAKE_EMPTY)
+	if (fake_how == HOST_EMPTY)
 		len = 0;
-	else if (fake_how == FAKE_SHORT)
+	else if (fake_how == HOST_SHORT)
 		len = min(len, fake_argument);
 	memcpy(req->buf, block->bytes, len);
-	req->returned = fake_how == FAKE_LONG ? req->len + fake_argument : len;
+	req->returned = fake_how == HOST_LONG ? req->len + fake_argument : len;
 }
 
 static void fake_answer(struct fake_request *req)
 {
-	const struct fake_block *block = xa_load(&fake_blocks, req->id);
+	const struct vpci_host_block *block = xa_load(&fake_blocks, req->id);
 
-	if (fake_how == FAKE_FAILS)
+	if (fake_how == HOST_FAILS)
 		req->status = fake_argument;
 	else if (!block)
 		req->status = FAKE_STATUS;
@@ -262,23 +234,19 @@ static void fake_answer(struct fake_request *req)
 
 static void fake_count(const struct fake_request *req)
 {
-	if (!req->write) {
-		fake_reads++;
-		return;
-	}
-	fake_writes++;
-	fake_last_id = req->id;
-	fake_last_len = req->len;
-	memcpy(fake_last, req->buf, req->len);
+	if (req->write)
+		vpci_host_count_write(&fake_counters, req->id, req->buf, req->len);
+	else
+		fake_counters.reads++;
 }
 
 static void fake_receive(struct fake_request *req)
 {
 	spin_lock_irq(&fake_lock);
 	fake_count(req);
-	if (fake_how == FAKE_NEVER) {
+	if (fake_how == HOST_NEVER) {
 		list_add_tail(&req->kept, &fake_kept);
-		fake_kept_count++;
+		fake_counters.kept++;
 	} else {
 		fake_answer(req);
 	}
@@ -292,7 +260,7 @@ static void fake_withdraw(struct fake_request *req)
 	spin_lock_irq(&fake_lock);
 	if (!list_empty(&req->kept)) {
 		list_del_init(&req->kept);
-		fake_kept_count--;
+		fake_counters.kept--;
 	}
 	spin_unlock_irq(&fake_lock);
 }
@@ -303,14 +271,14 @@ static void fake_release_first(void)
 	struct fake_request *req = list_first_entry(&fake_kept, struct fake_request, kept);
 
 	list_del_init(&req->kept);
-	fake_kept_count--;
+	fake_counters.kept--;
 	fake_answer(req);
 }
 
 static void fake_release_kept(bool slowly)
 {
 	spin_lock_irq(&fake_lock);
-	fake_how = FAKE_OK;
+	fake_how = HOST_OK;
 	fake_slow = slowly;
 	while (!list_empty(&fake_kept))
 		fake_release_first();
@@ -781,8 +749,6 @@ static int fake_eject(unsigned int devfn)
 
 static int fake_topology_command(const char *line)
 {
-	unsigned int slot, function;
-
 	if (!strcmp(line, "rescind"))
 		return fake_rescind(&fake_present);
 	if (!strcmp(line, "plug"))
@@ -799,64 +765,22 @@ static int fake_topology_command(const char *line)
 		fake_remove_strangers();
 		return 0;
 	}
-	if (sscanf(line, "add %x.%x", &slot, &function) == 2 && slot < 32 && function < 8)
-		return fake_add(PCI_DEVFN(slot, function));
-	if (sscanf(line, "eject %x.%x", &slot, &function) == 2 && slot < 32 && function < 8)
-		return fake_eject(PCI_DEVFN(slot, function));
+	if (strstarts(line, "add "))
+		return vpci_host_for_function(line + strlen("add "), fake_add);
+	if (strstarts(line, "eject "))
+		return vpci_host_for_function(line + strlen("eject "), fake_eject);
 	return -EINVAL;
-}
-
-static struct fake_block *fake_new_block(const char *hex)
-{
-	struct fake_block *block = kzalloc(sizeof(*block), GFP_KERNEL);
-
-	if (!block)
-		return ERR_PTR(-ENOMEM);
-	block->len = strlen(hex) / 2;
-	if (block->len > sizeof(block->bytes) || hex2bin(block->bytes, hex, block->len)) {
-		kfree(block);
-		return ERR_PTR(-EINVAL);
-	}
-	return block;
-}
-
-static int fake_set_block(u32 id, const char *hex)
-{
-	struct fake_block *block = *hex ? fake_new_block(hex) : NULL;
-	struct fake_block *old;
-
-	if (IS_ERR(block))
-		return PTR_ERR(block);
-	old = xa_store(&fake_blocks, id, block, GFP_KERNEL);
-	if (xa_is_err(old)) {
-		kfree(block);
-		return xa_err(old);
-	}
-	spin_lock_irq(&fake_lock);	/* an answer may have been copying it */
-	spin_unlock_irq(&fake_lock);
-	kfree(old);
-	return 0;
 }
 
 static int fake_set_how(const char *words)
 {
-	enum fake_how how;
-	unsigned int argument = 0;
+	u32 argument;
+	int how = vpci_host_parse_how(words, &argument);
 
-	if (!strcmp(words, "ok"))
-		how = FAKE_OK;
-	else if (!strcmp(words, "never"))
-		how = FAKE_NEVER;
-	else if (!strcmp(words, "empty"))
-		how = FAKE_EMPTY;
-	else if (sscanf(words, "status %x", &argument) == 1)
-		how = FAKE_FAILS;
-	else if (sscanf(words, "short %u", &argument) == 1)
-		how = FAKE_SHORT;
-	else if (sscanf(words, "long %u", &argument) == 1)
-		how = FAKE_LONG;
-	else
-		return !strcmp(words, "twice") || !strcmp(words, "runt") ? -EOPNOTSUPP : -EINVAL;
+	if (how < 0)
+		return how;
+	if (how == HOST_TWICE || how == HOST_AGAIN || how == HOST_RUNT)
+		return -EOPNOTSUPP;
 	spin_lock_irq(&fake_lock);
 	fake_how = how;
 	fake_argument = argument;
@@ -868,23 +792,13 @@ static int fake_set_how(const char *words)
 static int fake_invalidate_command(const char *words)
 {
 	bool slowly = strstarts(words, "slowly ");
-	unsigned int slot, function;
+	int devfn;
 	u64 mask;
 
 	if (slowly)
 		words += strlen("slowly ");
-	if (sscanf(words, "%x.%x %llx", &slot, &function, &mask) != 3 || slot >= 32 ||
-	    function >= 8)
-		return -EINVAL;
-	return fake_invalidate(PCI_DEVFN(slot, function), mask, slowly);
-}
-
-/* Requests that do not come in so long do not come at all. */
-static int fake_await_requests(unsigned int number)
-{
-	long left = wait_event_killable_timeout(fake_wait, fake_requests() >= number, 100 * HZ);
-
-	return left > 0 ? 0 : left ?: -ETIME;
+	devfn = vpci_host_parse_function(words, &mask);
+	return devfn < 0 ? devfn : fake_invalidate(devfn, mask, slowly);
 }
 
 static int fake_command(const char *line)
@@ -893,7 +807,8 @@ static int fake_command(const char *line)
 	int at = 0;
 
 	if (sscanf(line, "block %i%n", &number, &at) == 1)
-		return fake_set_block(number, skip_spaces(line + at));
+		return vpci_host_set_block(&fake_blocks, &fake_lock, number,
+					   skip_spaces(line + at));
 	if (strstarts(line, "answer "))
 		return fake_set_how(line + strlen("answer "));
 	if (strstarts(line, "invalidate "))
@@ -906,7 +821,7 @@ static int fake_command(const char *line)
 		return 0;
 	}
 	if (sscanf(line, "wait %u", &number) == 1)
-		return fake_await_requests(number);
+		return vpci_host_await(fake_wait, fake_requests() >= number);
 	if (!strcmp(line, "release one"))
 		return fake_release_one();
 	if (!strcmp(line, "release") || !strcmp(line, "release slowly")) {
@@ -923,49 +838,16 @@ static int fake_command(const char *line)
 	return at;
 }
 
-static ssize_t fake_write_command(struct file *file, const char __user *buf,
-				  size_t count, loff_t *pos)
+static void fake_get_counters(struct vpci_host_counters *counters)
 {
-	char *line;
-	int ret;
-
-	if (count > PAGE_SIZE)
-		return -EINVAL;
-	line = memdup_user_nul(buf, count);
-	if (IS_ERR(line))
-		return PTR_ERR(line);
-	ret = fake_command(strim(line));
-	kfree(line);
-	return ret ?: count;
-}
-
-static ssize_t fake_read_counters(struct file *file, char __user *buf,
-				  size_t count, loff_t *pos)
-{
-	char hex[2 * HV_CONFIG_BLOCK_SIZE_MAX + 1], line[512];
-	int len;
-
 	spin_lock_irq(&fake_lock);
-	*bin2hex(hex, fake_last, fake_last_len) = '\0';
-	len = scnprintf(line, sizeof(line),
-			"requests %u reads %u writes %u kept %u last-write %u:%s errors %u\n",
-			fake_requests(), fake_reads, fake_writes, fake_kept_count,
-			fake_last_id, hex, fake_errors);
+	*counters = fake_counters;
 	spin_unlock_irq(&fake_lock);
-	return simple_read_from_buffer(buf, count, pos, line, len);
 }
 
-static const struct file_operations fake_fops = {
-	.owner	= THIS_MODULE,
-	.read	= fake_read_counters,
-	.write	= fake_write_command,
-};
-
-static struct miscdevice fake_misc = {
-	.minor	= MISC_DYNAMIC_MINOR,
-	.name	= "vpci_host",
-	.mode	= 0600,
-	.fops	= &fake_fops,
+static struct vpci_host fake_host = {
+	.command	= fake_command,
+	.get_counters	= fake_get_counters,
 };
 
 /* ---- coming and going ---- */
@@ -992,16 +874,6 @@ static void fake_remove_all(void)
 			continue;
 		kfree(bus);
 	}
-}
-
-static void fake_free_blocks(void)
-{
-	struct fake_block *block;
-	unsigned long id;
-
-	xa_for_each(&fake_blocks, id, block)
-		kfree(block);
-	xa_destroy(&fake_blocks);
 }
 
 static int __init fake_register_vmbus(void)
@@ -1037,7 +909,7 @@ static int __init fake_init(void)
 	ret = fake_plug(&fake_present, FAKE_DOMAIN);
 	if (ret)
 		goto remove;
-	ret = misc_register(&fake_misc);
+	ret = vpci_host_register(&fake_host);
 	if (ret)
 		goto remove;
 	return 0;
@@ -1050,11 +922,11 @@ remove:
 
 static void __exit fake_exit(void)
 {
-	misc_deregister(&fake_misc);
+	misc_deregister(&fake_host.misc);
 	fake_remove_all();
 	fake_set_channel(false);
 	fake_unregister_vmbus();
-	fake_free_blocks();
+	vpci_host_free_blocks(&fake_blocks);
 }
 
 module_init(fake_init);

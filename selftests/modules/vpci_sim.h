@@ -15,12 +15,10 @@
 #define VPCI_SIM_H
 
 #include "vpci_vmbus.h"
+#include "vpci_host.h"
 
 #include <linux/ioport.h>
 #include <linux/list.h>
-#include <linux/pci.h>
-#include <linux/spinlock.h>
-#include <linux/wait.h>
 
 /*
  * Whether the kernel tells the host IDs of requests. The others tell addresses, even
@@ -68,23 +66,6 @@ struct vsim_message {
 	bool completion;		/* is asked for */
 };
 
-enum vsim_how {
-	VSIM_OK,
-	VSIM_NEVER,
-	VSIM_FAILS,
-	VSIM_SHORT,
-	VSIM_LONG,
-	VSIM_TWICE,
-	VSIM_AGAIN,
-	VSIM_RUNT,
-};
-
-struct vsim_counters {
-	unsigned int reads, writes, kept, errors;
-	u32 last_id, last_length;
-	u8 last[HV_CONFIG_BLOCK_SIZE_MAX];
-};
-
 extern spinlock_t vsim_lock;		/* all that the host knows, and its end of the rings */
 extern wait_queue_head_t vsim_wait;	/* for any change of it */
 extern struct vsim_bus *vsim_current;	/* vsim_lock */
@@ -108,11 +89,11 @@ void vsim_closed(struct vsim_bus *bus);
 void vsim_send_relations(struct vsim_bus *bus);
 void vsim_send_eject(struct vsim_bus *bus, unsigned int devfn);
 u64 vsim_send_invalidate(struct vsim_bus *bus, unsigned int devfn, u64 mask);
-int vsim_set_how(enum vsim_how how, u32 argument);
+int vsim_set_how(enum vpci_host_how how, u32 argument);
 void vsim_release_kept(void);
-void vsim_get_counters(struct vsim_counters *counters);
+void vsim_get_counters(struct vpci_host_counters *counters);
 int vsim_release_one(void);
-int vsim_set_block(u32 id, const u8 *bytes, u32 length);
+int vsim_set_block(u32 id, const char *hex);
 void vsim_free_blocks(void);
 
 #endif

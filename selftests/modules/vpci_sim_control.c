@@ -43,16 +43,8 @@
 
 #include "vpci_sim.h"
 
-#include <linux/fs.h>
 #include <linux/io.h>
-#include <linux/miscdevice.h>
-#include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/slab.h>
-#include <linux/uaccess.h>
-#ifdef VPCI_HAS_HEX_H
-#include <linux/hex.h>
-#endif
 
 #define VSIM_REGISTERS		0x1000	/* their place in the window */
 
@@ -66,20 +58,20 @@ MODULE_PARM_DESC(version, "newest version of the protocol, 0x10001 to 0x10004");
 
 static DEFINE_MUTEX(vsim_topology);	/* adding and removing; outside of vsim_lock */
 
-/* What does not come about in so long never does. 0 or an error. */
-#define vsim_await(condition) ({						\
-	long left_ = wait_event_killable_timeout(vsim_wait, condition, 100 * HZ); \
-										\
-	left_ > 0 ? 0 : left_ ?: -ETIME;					\
-})
+#define vsim_await(condition)	vpci_host_await(vsim_wait, condition)
+
+static void vsim_copy_counters(struct vpci_host_counters *counters)
+{
+	spin_lock_irq(&vsim_lock);
+	vsim_get_counters(counters);
+	spin_unlock_irq(&vsim_lock);
+}
 
 static unsigned int vsim_requests(void)
 {
-	struct vsim_counters counters;
+	struct vpci_host_counters counters;
 
-	spin_lock_irq(&vsim_lock);
-	vsim_get_counters(&counters);
-	spin_unlock_irq(&vsim_lock);
+	vsim_copy_counters(&counters);
 	return counters.reads + counters.writes;
 }
 
@@ -252,58 +244,36 @@ static int vsim_invalidate(unsigned int devfn, u64 mask)
 
 static int vsim_topology_command(const char *line)
 {
-	unsigned int slot, function;
 	u64 mask;
+	int devfn;
 
 	if (!strcmp(line, "rescind"))
 		return vsim_rescind();
 	if (!strcmp(line, "plug"))
 		return vsim_plug();
-	if (sscanf(line, "add %x.%x", &slot, &function) == 2 && slot < 32 && function < 8)
-		return vsim_add(PCI_DEVFN(slot, function));
-	if (sscanf(line, "eject %x.%x", &slot, &function) == 2 && slot < 32 && function < 8)
-		return vsim_eject(PCI_DEVFN(slot, function));
-	if (sscanf(line, "invalidate %x.%x %llx", &slot, &function, &mask) == 3 &&
-	    slot < 32 && function < 8)
-		return vsim_invalidate(PCI_DEVFN(slot, function), mask);
+	if (strstarts(line, "add "))
+		return vpci_host_for_function(line + strlen("add "), vsim_add);
+	if (strstarts(line, "eject "))
+		return vpci_host_for_function(line + strlen("eject "), vsim_eject);
+	if (strstarts(line, "invalidate ")) {
+		devfn = vpci_host_parse_function(line + strlen("invalidate "), &mask);
+		return devfn < 0 ? devfn : vsim_invalidate(devfn, mask);
+	}
 	return -EINVAL;
 }
 
-/* ---- blocks ---- */
-
-static int vsim_block_command(u32 id, const char *hex)
-{
-	u8 bytes[HV_CONFIG_BLOCK_SIZE_MAX];
-	size_t length = strlen(hex) / 2;
-
-	if (length > sizeof(bytes) || strlen(hex) % 2 || hex2bin(bytes, hex, length))
-		return -EINVAL;
-	return vsim_set_block(id, bytes, length);
-}
+/* ---- answers ---- */
 
 static int vsim_answer_command(const char *words)
 {
 	u32 argument;
+	int how = vpci_host_parse_how(words, &argument);
 
-	if (!strcmp(words, "ok"))
-		return vsim_set_how(VSIM_OK, 0);
-	if (!strcmp(words, "never"))
-		return vsim_set_how(VSIM_NEVER, 0);
-	if (!strcmp(words, "twice"))
-		return VSIM_HAS_IDS ? vsim_set_how(VSIM_TWICE, 0) : -EOPNOTSUPP;
-	if (!strcmp(words, "again"))
-		return VSIM_HAS_IDS ? vsim_set_how(VSIM_AGAIN, 0) : -EOPNOTSUPP;
-	if (!strcmp(words, "runt"))
-		return vsim_set_how(VSIM_RUNT, 0);
-	if (!strcmp(words, "empty"))
+	if (how < 0)
+		return how;
+	if (how == HOST_EMPTY || (!VSIM_HAS_IDS && (how == HOST_TWICE || how == HOST_AGAIN)))
 		return -EOPNOTSUPP;
-	if (sscanf(words, "status %x", &argument) == 1)
-		return vsim_set_how(VSIM_FAILS, argument);
-	if (sscanf(words, "short %u", &argument) == 1)
-		return vsim_set_how(VSIM_SHORT, argument);
-	if (sscanf(words, "long %u", &argument) == 1 && argument <= PAGE_SIZE)
-		return vsim_set_how(VSIM_LONG, argument);
-	return -EINVAL;
+	return vsim_set_how(how, argument);
 }
 
 /* ---- hv_pci's side ---- */
@@ -334,7 +304,7 @@ static int vsim_command(const char *line)
 	if (!strcmp(line, "release one"))
 		return vsim_release_one();
 	if (sscanf(line, "block %i%n", &number, &at) == 1)
-		return vsim_block_command(number, skip_spaces(line + at));
+		return vsim_set_block(number, skip_spaces(line + at));
 	if (strstarts(line, "answer "))
 		return vsim_answer_command(line + strlen("answer "));
 	if (strstarts(line, "channel "))
@@ -355,49 +325,9 @@ static int vsim_command(const char *line)
 	return ret;
 }
 
-static ssize_t vsim_write(struct file *file, const char __user *buf, size_t count, loff_t *pos)
-{
-	char *line;
-	int ret;
-
-	if (count > PAGE_SIZE)
-		return -EINVAL;
-	line = memdup_user_nul(buf, count);
-	if (IS_ERR(line))
-		return PTR_ERR(line);
-	ret = vsim_command(strim(line));
-	kfree(line);
-	return ret ?: count;
-}
-
-static ssize_t vsim_read(struct file *file, char __user *buf, size_t count, loff_t *pos)
-{
-	char hex[2 * HV_CONFIG_BLOCK_SIZE_MAX + 1], line[512];
-	struct vsim_counters now;
-	int length;
-
-	spin_lock_irq(&vsim_lock);
-	vsim_get_counters(&now);
-	spin_unlock_irq(&vsim_lock);
-	*bin2hex(hex, now.last, now.last_length) = '\0';
-	length = scnprintf(line, sizeof(line),
-			   "requests %u reads %u writes %u kept %u last-write %u:%s errors %u\n",
-			   now.reads + now.writes, now.reads, now.writes, now.kept,
-			   now.last_id, hex, now.errors);
-	return simple_read_from_buffer(buf, count, pos, line, length);
-}
-
-static const struct file_operations vsim_fops = {
-	.owner	= THIS_MODULE,
-	.read	= vsim_read,
-	.write	= vsim_write,
-};
-
-static struct miscdevice vsim_misc = {
-	.minor	= MISC_DYNAMIC_MINOR,
-	.name	= "vpci_host",
-	.mode	= 0600,
-	.fops	= &vsim_fops,
+static struct vpci_host vsim_host = {
+	.command	= vsim_command,
+	.get_counters	= vsim_copy_counters,
 };
 
 /* ---- coming and going ---- */
@@ -427,7 +357,7 @@ static int __init vsim_init(void)
 	ret = vsim_plug();
 	if (ret)
 		goto unregister_notifier;
-	ret = misc_register(&vsim_misc);
+	ret = vpci_host_register(&vsim_host);
 	if (ret)
 		goto rescind;
 	return 0;
@@ -442,7 +372,7 @@ exit_vmbus:
 
 static void __exit vsim_exit(void)
 {
-	misc_deregister(&vsim_misc);
+	misc_deregister(&vsim_host.misc);
 	vsim_rescind();
 	bus_unregister_notifier(&pci_bus_type, &vsim_notifier);
 	vsim_vmbus_exit();

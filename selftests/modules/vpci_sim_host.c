@@ -13,10 +13,6 @@
 
 #include "vpci_sim.h"
 
-#include <linux/slab.h>
-#include <linux/string.h>
-#include <linux/xarray.h>
-
 #define WIRE_BASE			0x42490000
 #define WIRE_RELATIONS			(WIRE_BASE + 0x00)	/* to the guest */
 #define WIRE_QUERY_RELATIONS		(WIRE_BASE + 0x01)
@@ -130,20 +126,15 @@ struct vsim_request {
 	u32 count;
 };
 
-struct vsim_block {
-	u32 length;
-	u8 bytes[HV_CONFIG_BLOCK_SIZE_MAX];
-};
-
 DEFINE_SPINLOCK(vsim_lock);
 DECLARE_WAIT_QUEUE_HEAD(vsim_wait);
 struct vsim_bus *vsim_current;
 
 static DEFINE_XARRAY(vsim_blocks);
 static LIST_HEAD(vsim_kept);
-static enum vsim_how vsim_how;
+static enum vpci_host_how vsim_how;
 static u32 vsim_argument;		/* of vsim_how */
-static struct vsim_counters vsim_counters;
+static struct vpci_host_counters vsim_counters;
 
 /**
  * vsim_violation() - Count and tell of a message that is not as it has to be
@@ -273,22 +264,22 @@ u64 vsim_send_invalidate(struct vsim_bus *bus, unsigned int devfn, u64 mask)
 
 /* How many bytes follow the status. */
 static u32 vsim_answer_length(const struct vsim_request *request,
-			      const struct vsim_block *block, enum vsim_how how)
+			      const struct vpci_host_block *block, enum vpci_host_how how)
 {
 	u32 length = request->write ? 0 : min(request->count, block->length);
 
-	if (how == VSIM_LONG)
+	if (how == HOST_LONG)
 		return (request->write ? 0 : request->count) + vsim_argument;
-	return how == VSIM_SHORT ? min(length, vsim_argument) : length;
+	return how == HOST_SHORT ? min(length, vsim_argument) : length;
 }
 
-static void vsim_answer_once(const struct vsim_request *request, enum vsim_how how)
+static void vsim_answer_once(const struct vsim_request *request, enum vpci_host_how how)
 {
-	const struct vsim_block *block = xa_load(&vsim_blocks, request->id);
+	const struct vpci_host_block *block = xa_load(&vsim_blocks, request->id);
 	u32 status = block ? 0 : STATUS_NOT_FOUND, length = 0;
 	u8 *payload;
 
-	if (how == VSIM_FAILS)
+	if (how == HOST_FAILS)
 		status = vsim_argument;
 	else if (block)
 		length = vsim_answer_length(request, block, how);
@@ -323,18 +314,18 @@ static void vsim_answer_runt(const struct vsim_request *request)
 static void vsim_answer(const struct vsim_request *request)
 {
 	switch (vsim_how) {
-	case VSIM_NEVER:
+	case HOST_NEVER:
 		vsim_keep(request);
 		break;
-	case VSIM_RUNT:
+	case HOST_RUNT:
 		vsim_answer_runt(request);
 		break;
-	case VSIM_TWICE:
-		vsim_answer_once(request, VSIM_OK);
-		vsim_answer_once(request, VSIM_OK);
+	case HOST_TWICE:
+		vsim_answer_once(request, HOST_OK);
+		vsim_answer_once(request, HOST_OK);
 		break;
-	case VSIM_AGAIN:
-		vsim_answer_once(request, VSIM_OK);
+	case HOST_AGAIN:
+		vsim_answer_once(request, HOST_OK);
 		vsim_keep(request);
 		break;
 	default:
@@ -504,14 +495,10 @@ static void vsim_on_block_request(const struct vsim_message *message, bool write
 		.count		= le32_to_cpu(wire->count),
 	};
 
-	if (write) {
-		vsim_counters.writes++;
-		vsim_counters.last_id = request.id;
-		vsim_counters.last_length = request.count;
-		memcpy(vsim_counters.last, wire->bytes, request.count);
-	} else {
+	if (write)
+		vpci_host_count_write(&vsim_counters, request.id, wire->bytes, request.count);
+	else
 		vsim_counters.reads++;
-	}
 	if (!message->bus->d0)
 		vsim_violation(message, "not in D0");
 	if (vsim_find(message, wire->slot))
@@ -647,7 +634,7 @@ void vsim_closed(struct vsim_bus *bus)
  *
  * Return: 0
  */
-int vsim_set_how(enum vsim_how how, u32 argument)
+int vsim_set_how(enum vpci_host_how how, u32 argument)
 {
 	unsigned long flags;
 
@@ -664,14 +651,14 @@ static void vsim_release_first(void)
 
 	list_del(&kept->list);
 	vsim_counters.kept--;
-	vsim_answer_once(kept, VSIM_OK);
+	vsim_answer_once(kept, HOST_OK);
 	kfree(kept);
 }
 
 /* Late answers; those to come are in time again. */
 void vsim_release_kept(void)
 {
-	vsim_how = VSIM_OK;
+	vsim_how = HOST_OK;
 	while (!list_empty(&vsim_kept))
 		vsim_release_first();
 }
@@ -694,7 +681,7 @@ int vsim_release_one(void)
 	return ret;
 }
 
-void vsim_get_counters(struct vsim_counters *counters)
+void vsim_get_counters(struct vpci_host_counters *counters)
 {
 	*counters = vsim_counters;
 }
@@ -702,39 +689,16 @@ void vsim_get_counters(struct vsim_counters *counters)
 /**
  * vsim_set_block() - Set what a block has
  * @id: which
- * @bytes: its contents
- * @length: how many; 0: there is no such block
+ * @hex: its contents; empty: there is no such block
  *
- * Return: 0, or -ENOMEM
+ * Return: 0, or an error
  */
-int vsim_set_block(u32 id, const u8 *bytes, u32 length)
+int vsim_set_block(u32 id, const char *hex)
 {
-	struct vsim_block *block = NULL, *old;
-
-	if (length) {
-		block = kzalloc(sizeof(*block), GFP_KERNEL);
-		if (!block)
-			return -ENOMEM;
-		memcpy(block->bytes, bytes, length);
-		block->length = length;
-	}
-	old = xa_store(&vsim_blocks, id, block, GFP_KERNEL);
-	if (xa_is_err(old)) {
-		kfree(block);
-		return xa_err(old);
-	}
-	spin_lock_irq(&vsim_lock);	/* an answer may have been copying it */
-	spin_unlock_irq(&vsim_lock);
-	kfree(old);
-	return 0;
+	return vpci_host_set_block(&vsim_blocks, &vsim_lock, id, hex);
 }
 
 void vsim_free_blocks(void)
 {
-	struct vsim_block *block;
-	unsigned long id;
-
-	xa_for_each(&vsim_blocks, id, block)
-		kfree(block);
-	xa_destroy(&vsim_blocks);
+	vpci_host_free_blocks(&vsim_blocks);
 }
