@@ -189,12 +189,11 @@ _guest-root:
 _guests:
 	@echo $(GUESTS)
 
-BOOKWORM_KVER := $(shell dpkg-query -W -f '$${Depends}' linux-headers-amd64 2>/dev/null | \
-	sed -n 's/.*linux-headers-\(6\.1\.[^ ,]*\).*/\1/p')
-
-.PHONY: _bookworm-kdir
-_bookworm-kdir:
-	@echo /lib/modules/$(BOOKWORM_KVER)/build
+# Headers of this machine's Debian release, whatever kernel it runs.
+.PHONY: _host-kdir
+_host-kdir:
+	@echo /lib/modules/$$(dpkg-query -W -f '$${Depends}' linux-headers-amd64 2>/dev/null | \
+		sed -n 's/.*linux-headers-\([0-9][^ ,]*\).*/\1/p')/build
 
 build/acpi/%.aml: selftests/qemu/%.asl
 	@mkdir -p $(@D)
