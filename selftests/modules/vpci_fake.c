@@ -577,7 +577,10 @@ static void fake_collect(struct fake_bus *bus)
 	pci_free_host_bridge(bus->bridge);
 }
 
-static struct bus_type fake_vmbus = {
+/* The type of a bus: newer kernels want it to be constant. */
+#define BUS_TYPE	typeof(pci_bus_type)
+
+static BUS_TYPE fake_vmbus = {
 	.name	= "vmbus",
 };
 
@@ -598,7 +601,7 @@ static void fake_released(struct device *dev)
 /* ---- commands ---- */
 
 /* A name that no bus had before, and a domain as on the last one. */
-static struct fake_bus *fake_new_bus(struct bus_type *vmbus, int domain)
+static struct fake_bus *fake_new_bus(BUS_TYPE *vmbus, int domain)
 {
 	static unsigned int number;
 	struct fake_bus *bus = kzalloc(sizeof(*bus), GFP_KERNEL);
@@ -665,7 +668,7 @@ static int fake_lose(void)
  * the module under test looks at it: the driver core does not know of either.
  */
 static struct fake_stranger {
-	struct bus_type bus;
+	BUS_TYPE bus;
 	struct device_driver driver;
 } fake_strangers[] = {
 	{ { .name = "vmbus" },		{ .name = "hv_netvsc" } },

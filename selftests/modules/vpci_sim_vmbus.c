@@ -440,7 +440,8 @@ static int vsim_remove_int(struct device *dev)
 #define vsim_remove vsim_remove_int
 #endif
 
-static struct bus_type vsim_bus_type = {
+/* The type has const in newer kernels. */
+static typeof(pci_bus_type) vsim_bus_type = {
 	.name	= "vmbus",
 	.match	= vsim_match,
 	.probe	= vsim_probe,
@@ -509,11 +510,12 @@ static struct vsim_bus *vsim_new_bus(void)
 					     0x9d, 0x52, 0x80, 0x2e, 0x27, 0xed, 0xe1, 0x9f);
 	static const guid_t instance = GUID_INIT(0x5e1f7e57, VSIM_DOMAIN, 0x4400,
 						 0x9d, 0x52, 0x80, 0x2e, 0x27, 0xed, 0xe1, 0x9f);
+	struct resource window = DEFINE_RES_MEM(vsim_window, VSIM_WINDOW_SIZE);
 	struct vsim_bus *bus = kzalloc(sizeof(*bus), GFP_KERNEL);
 
 	if (!bus)
 		return NULL;
-	bus->window = (struct resource)DEFINE_RES_MEM(vsim_window, VSIM_WINDOW_SIZE);
+	bus->window = window;
 	INIT_LIST_HEAD(&bus->packets);
 	spin_lock_init(&bus->channel.sched_lock);
 	tasklet_init(&bus->channel.callback_event, vsim_on_event, (unsigned long)bus);
