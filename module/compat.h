@@ -122,9 +122,9 @@ static inline bool compat_acpi_has_id(struct acpi_device *adev, const char *id)
 /* Before 5.18 a match table's ids have 8 characters, but aliases any number. */
 #if ACPI_ID_LEN > 15
 #define COMPAT_ACPI_LONG_ID(id)		{ id },
-#define COMPAT_ACPI_LONG_ALIAS(id)
+#define COMPAT_ACPI_LONG_ALIAS(...)
 #else
-#define COMPAT_ACPI_LONG_ID(id)
+#define COMPAT_ACPI_LONG_ID(...)
 #define COMPAT_ACPI_LONG_ALIAS(id)	MODULE_ALIAS("acpi*:" id ":*")
 #endif
 
