@@ -375,11 +375,11 @@ FIXTURE_VARIANT_ADD(refused, write_shared_rdonly) {
 	O_RDONLY, READ_WRITE, MAP_SHARED, 1, 0, EACCES
 };
 
-FIXTURE_VARIANT_ADD(refused, wronly) {
+FIXTURE_VARIANT_ADD(refused, opened_to_write) {
 	O_WRONLY, PROT_READ, MAP_SHARED, 1, 0, EACCES
 };
 
-FIXTURE_VARIANT_ADD(refused, wronly_private) {
+FIXTURE_VARIANT_ADD(refused, opened_to_write_private) {
 	O_WRONLY, PROT_READ, MAP_PRIVATE, 1, 0, EACCES
 };
 
