@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One QEMU process and its lines: QMP, the guest's serial lines, saving and loading."""
+import json
+import os
+import select
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from host import Failure, Lost, find_program
+
+LINES = ("console", "output", "control")
+
+
+def send(to_qemu, text):
+    try:
+        to_qemu.sendall(text.encode())
+    except ConnectionError:
+        pass               # QEMU is gone, as whoever reads next will find
+
+
+def receive(from_qemu):
+    try:
+        return from_qemu.recv(65536)
+    except ConnectionError:
+        return b""         # the end, with some of what we sent unread
+
+
+class Qemu:
+    """One QEMU process, connected to our sockets."""
+
+    def __init__(self, command):
+        self.events = []
+        self.errors = Path("qemu-errors")
+        listeners = {name: self.listen(name) for name in LINES + ("qmp",)}
+        # Should this program be killed, QEMU is killed too.
+        with open(self.errors, "wb") as errors:
+            self.process = subprocess.Popen(
+                [find_program("setpriv", "util-linux"), "--pdeathsig", "KILL"]
+                + command,
+                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+        try:
+            self.sockets = {name: self.accept(listener)
+                            for name, listener in listeners.items()}
+            self.qmp_socket = self.sockets.pop("qmp")
+            self.qmp_input = self.qmp_socket.makefile("r")
+            self.read_qmp()            # the greeting
+            self.qmp("qmp_capabilities")
+        except Lost as lost:
+            raise Failure(f"QEMU does not start: {lost}") from lost
+
+    @staticmethod
+    def listen(name):
+        Path(name).unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(name)
+        listener.listen(1)
+        return listener
+
+    def accept(self, listener):
+        """Waits for QEMU to connect, or to die first."""
+        death = os.pidfd_open(self.process.pid)
+        ready, _, _ = select.select([listener, death], [], [])
+        os.close(death)
+        with listener:
+            if listener not in ready:
+                raise self.died()
+            return listener.accept()[0]
+
+    def died(self):
+        return Lost(f"QEMU died:\n{self.errors.read_text(errors='replace')}")
+
+    def read_qmp(self):
+        try:
+            return json.loads(self.qmp_input.readline())
+        except (ConnectionError, ValueError) as error:
+            raise self.died() from error   # maybe in the middle of a line
+
+    def qmp(self, execute, **arguments):
+        request = json.dumps({"execute": execute, "arguments": arguments})
+        send(self.qmp_socket, request)
+        while True:
+            message = self.read_qmp()
+            if "event" in message:
+                self.events.append(message)
+            elif "error" in message:
+                raise Failure(f"QEMU, {execute}: {message['error']['desc']}")
+            else:
+                return message["return"]
+
+    def wait_event(self, wanted):
+        """Waits for the first event for which wanted(name, data) holds."""
+        while True:
+            event = self.events.pop(0) if self.events else self.read_qmp()
+            if wanted(event["event"], event.get("data", {})):
+                return
+
+    def wait_migration(self):
+        def finished(name, data):
+            if name == "MIGRATION" and data["status"] == "failed":
+                raise Failure("QEMU cannot save or restore the guest:\n"
+                              + self.errors.read_text(errors="replace"))
+            return name == "MIGRATION" and data["status"] == "completed"
+        self.wait_event(finished)
+
+    def save(self, path):
+        """Writes the stopped guest's state to a file."""
+        self.report_migration()
+        self.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+        # Through a socket: its end of file says that the file is whole, which
+        # QEMU's event does not say of "exec:cat > file".
+        listener = self.listen("stream")
+        with open(path, "wb") as file:
+            self.qmp("migrate", uri="unix:stream")
+            with self.accept(listener) as source:
+                shutil.copyfileobj(source.makefile("rb"), file, 1 << 20)
+        self.wait_migration()
+
+    def load(self, path):
+        self.report_migration()
+        self.qmp("migrate-incoming", uri=f"exec:cat {path}")
+        self.wait_migration()
+        self.qmp("cont")
+        self.wait_event(lambda name, _: name == "RESUME")
+
+    def report_migration(self):
+        self.qmp("migrate-set-capabilities",
+                 capabilities=[{"capability": "events", "state": True}])
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
