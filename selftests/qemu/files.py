@@ -25,6 +25,12 @@ def make_archive(directory, archive):
              "sh", directory, find_program("cpio", "cpio"), archive)
 
 
+def command_script(argv):
+    """The inner shell becomes COMMAND; what the outer one says of its death is no part of
+    its output. The trap is for busybox's shell, whose children else ignore SIGQUIT."""
+    return f"trap : QUIT\ncd /root\n(exec 2>&1; {shlex.join(argv)})\nexit $?\n"
+
+
 class Tree:
     """Files for the guest, among them its side of the serial lines."""
 
@@ -49,12 +55,8 @@ class Tree:
             raise Usage(f"cannot copy {source} to {target}: {error}") from error
 
     def set_command(self, argv):
-        """Writes the script that init runs. The inner shell becomes COMMAND;
-        what the outer one says of its death is no part of its output.
-        The trap is for busybox's shell, whose children else ignore SIGQUIT."""
-        command = shlex.join([self.find(argv[0])] + argv[1:])
-        (self.path / "run-command").write_text(
-            f"trap : QUIT\ncd /root\n(exec 2>&1; {command})\nexit $?\n")
+        """Writes the script that init runs."""
+        (self.path / "run-command").write_text(command_script([self.find(argv[0])] + argv[1:]))
 
     def find(self, name):
         """A command's path in the guest; the name itself if it has none."""

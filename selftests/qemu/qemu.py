@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import shlex
 import shutil
 import socket
 import subprocess
@@ -25,6 +26,18 @@ def receive(from_qemu):
         return from_qemu.recv(65536)
     except ConnectionError:
         return b""         # the end, with some of what we sent unread
+
+
+def thread_times(pid):
+    """(processor time, time waited for a processor) of each thread, in seconds."""
+    times = {}
+    for thread in Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            used, waited, _ = (thread / "schedstat").read_text().split()
+        except (OSError, ValueError):
+            continue           # it ended meanwhile, or this kernel does not count
+        times[thread.name] = int(used) / 1e9, int(waited) / 1e9
+    return times
 
 
 class Qemu:
@@ -119,7 +132,7 @@ class Qemu:
 
     def load(self, path):
         self.report_migration()
-        self.qmp("migrate-incoming", uri=f"exec:cat {path}")
+        self.qmp("migrate-incoming", uri=f"exec:cat {shlex.quote(str(path))}")
         self.wait_migration()
         self.qmp("cont")
         self.wait_event(lambda name, _: name == "RESUME")
@@ -127,6 +140,12 @@ class Qemu:
     def report_migration(self):
         self.qmp("migrate-set-capabilities",
                  capabilities=[{"capability": "events", "state": True}])
+
+    def times(self):
+        """Processor time of all threads so far, and for how long the one that waited most
+        for a processor of this machine did so: the time that other programs took."""
+        times = thread_times(self.process.pid).values()
+        return sum(used for used, _ in times), max((waited for _, waited in times), default=0)
 
     def kill(self):
         self.process.kill()
