@@ -27,9 +27,9 @@ SYSUSERSDIR ?= /usr/lib/sysusers.d
 SRCDIR ?= /usr/src
 #:   DKMSFLAGS    more arguments for each dkms command, such as --dkmstree (none)
 DKMSFLAGS ?=
-#:   RELEASES     Debian releases whose kernels `make test` boots (all that guest-RELEASE has)
-RELEASES ?= $(GUESTS)
-#:   TESTS        tests that `make test` runs, such as poll_test (all)
+#:   RELEASES     Debian releases whose kernels `make test` boots (its own choice)
+RELEASES ?=
+#:   TESTS        tests that `make test` runs, such as poll_test (its own choice)
 TESTS ?=
 #:   DEMO         what `make demo` shows: generation or vpci (generation)
 DEMO ?= generation
@@ -127,25 +127,33 @@ _stage: _install-shared
 
 #:   demo            boot a guest, give it new generations, show who notices; or
 #:                   with DEMO=vpci, give it configuration blocks, show who reads them
-#:   test            boot guests and run the tests TESTS on the kernels of RELEASES
+#:   test            boot guests and run the tests: one kernel in full, what matters most on
+#:                   the oldest and the newest; with RELEASES or TESTS, all of those
+#:   test-all        all tests on all kernels
+#:   test-rest       what test-all has beyond test
 #:   check           compilers' warnings, sparse, checkpatch and the other static checks
-.PHONY: demo test check
+.PHONY: demo test test-all test-rest check
 demo:
 	scripts/deps demo
 	$(MAKE) build/bookworm/vmgencounter.ko
 	demo/run $(DEMO)
 
-# Some tests want a guest and do not care which: then it is bookworm's.
+# selftests/run makes the guests, as their tests need them.
+run-tests = selftests/run --tier $(1) $(if $(RELEASES),--releases "$(RELEASES)") $(TESTS)
+
 test:
-	scripts/deps test
-	$(MAKE) $(sort guest-bookworm $(RELEASES:%=guest-%))
-	selftests/run --releases "$(RELEASES)" $(TESTS)
+	scripts/deps $(if $(filter %-arm64,$(RELEASES)),test-all,test)
+	$(call run-tests,$(if $(RELEASES)$(TESTS),all,test))
+
+test-all test-rest:
+	scripts/deps test-all
+	$(call run-tests,$(@:test-%=%))
 
 check:
 	scripts/deps check
 	scripts/check
 
-#:   kernels-table   put what `make test` found on each kernel into docs/kernels.rst
+#:   kernels-table   put what `make test-all` found on each kernel into docs/kernels.rst
 .PHONY: kernels-table
 kernels-table:
 	{ sed '/^\.\. make kernels-table/q' docs/kernels.rst && echo && cat build/test/kernels.rst; } >build/kernels.rst
@@ -184,11 +192,6 @@ build/%/.root: _guest-root
 
 _guest-root:
 
-# For scripts/check.
-.PHONY: _guests
-_guests:
-	@echo $(GUESTS)
-
 # Headers of this machine's Debian release, whatever kernel it runs.
 .PHONY: _host-kdir
 _host-kdir:
@@ -205,12 +208,14 @@ build/acpi-arm64/%.aml: selftests/qemu/%.asl
 	sed 's/0x1f0/0x600/; s/0x1ef/0x5ff/; s/0x08/0x48/' $< >$(basename $@).asl
 	iasl -va -p $(basename $@) $(basename $@).asl
 
+JOBS := -j$(shell nproc)
+
 selftests:
-	@$(MAKE) --no-print-directory -C selftests BITS=64
-	@$(MAKE) --no-print-directory -C selftests BITS=32
+	@$(MAKE) --no-print-directory $(JOBS) -C selftests BITS=64
+	@$(MAKE) --no-print-directory $(JOBS) -C selftests BITS=32
 
 _selftests-arm64:
-	@$(MAKE) --no-print-directory -C selftests CROSS_COMPILE=aarch64-linux-gnu- \
+	@$(MAKE) --no-print-directory $(JOBS) -C selftests CROSS_COMPILE=aarch64-linux-gnu- \
 		OUTPUT=$(abspath build/selftests/arm64)
 
 #:   clean           remove build/

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What there is to run: tests, kernels, guests, word sizes, and in which tier.
+
+Tests of GUEST_TESTS are programs from selftests/vmgencounter and selftests/vpci, each of which
+is started in a guest of its own, so that one which takes the guest down takes no other test
+with it. Guests that are alike are booted once: as many as there are tests go on from where
+that one was saved. RELEASE_TESTS and HOST_TESTS run on this machine.
+"""
+import dataclasses
+import itertools
+import pathlib
+import zlib
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+VM = TOP / "selftests/qemu/vm"
+LOGS = TOP / "build/test"
+MACHINES = TOP / "build/machines"
+
+RELEASES = ("bullseye", "bookworm", "trixie", "trixie-backports", "trixie-rt",
+            "trixie-novmgenid", "trixie-modvmgenid", "bookworm-arm64", "trixie-arm64")
+
+# How a guest is started, what runs in it before the test, and the test's environment.
+#   qemu  QEMU's device; a change is a snapshot restored with a new ID
+#   fast  the SSDT's device; the in-tree driver is bound, as on qemu
+#   acpi  the same without the in-tree driver, so that we handle the Notify
+#   deaf  the same, and no Notify handler can be installed
+#   soft  the SSDT's device; modprobe is asked for our module alone
+#   late  the same, and the in-tree driver, a module here, is loaded after ours
+#   broken, ram, crossing  what firmware gets wrong: see selftests/qemu/vmgen-*.asl
+#   dt    the devicetree's device (arm64); the in-tree driver is bound if it knows it
+#   dt-...  as the above, of the devicetree: see selftests/qemu/vmgen*.dtsi
+#   vpci  a Hyper-V host's PCI bus, by vpci_fake.ko instead of hv_pci
+#   sriov the same, and a disk of QEMU's with virtual functions
+#   hvpci hv_pci itself, over a VMBus that vpci_sim.ko has with the host behind it; memory
+#         that is not the kernel's (on arm64 there always is some) is configuration space
+FAST = ["--device", "ssdt", "--module", "{build}/vmgen_test.ko"]
+# The second name, misspelled as it is, is that of newer kernels.
+NO_INTREE = ["--append", "initcall_blacklist=vmgenid_driver_init,vmgenid_plaform_driver_init"
+             " module_blacklist=vmgenid"]
+DT = ["--device", "dt", "--module", "{build}/vmgen_test.ko"]
+SRIOV = ["--qemu", "-machine q35 -device nvme-subsys,id=sub -device nvme,serial=1,subsys=sub,"
+         "sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2,max_ioqpairs=6,msix_qsize=8"]
+# Modules of ours: what plays the host, drivers for its functions, and what is tested.
+FAKE_VPCI = ("vpci_driver", "vpci_fake", "vpci_block")
+SIM_VPCI = ("vpci_driver", "vpci_sim", "vpci_hv_pci", "vpci_block")
+
+
+def vpci_of(modules):
+    return ["--device", "none", "--no-module", "--module", "pci-hyperv-intf"] + [
+        word for name in modules for word in ("--module", "{build}/" + name + ".ko")]
+
+
+def vpci_load(modules):
+    return f"for m in {' '.join(modules)}; do /sbin/modprobe $m || exit; done"
+
+
+def dt_of(what):
+    return ["--device", "none", "--module", "{build}/vmgen_test.ko",
+            "--devicetree", f"{TOP}/selftests/qemu/vmgen-{what}.dtsi"]
+
+
+GUESTS = {
+    "qemu": ([], "true", ""),
+    "fast": (FAST, "modprobe vmgen_test", ""),
+    "acpi": (FAST + NO_INTREE, "modprobe vmgen_test", ""),
+    "soft": (FAST + ["--append", "vmgen.noload"],
+             "/sbin/modprobe vmgencounter && modprobe vmgen_test", ""),
+    "late": (FAST + ["--append", "vmgen.noload"],
+             "insmod /lib/modules/*/vmgencounter.ko && modprobe vmgenid && modprobe vmgen_test", ""),
+    # One processor, as a probe is set: emulators may miss code that another one changes.
+    "deaf": (FAST + NO_INTREE + ["--module", "{build}/vmgen_deaf.ko", "--smp", "1",
+                                 "--append", "vmgen.noload"],
+             "modprobe vmgen_deaf && modprobe vmgencounter && modprobe vmgen_test", ""),
+    "broken": (["--device", "none", "--acpitable", "{acpi}/vmgen-broken.aml",
+                "--append", "memmap=4K$0x1f000000"] + NO_INTREE, "true", ""),
+    "ram": (["--device", "none", "--acpitable", "{acpi}/vmgen-ram.aml"], "true", ""),
+    "crossing": (["--device", "none", "--acpitable", "{acpi}/vmgen-crossing.aml",
+                  "--append", "memmap=8K$0x1f000000"], "true", ""),
+    "dt": (DT, "modprobe vmgen_test", ""),
+    "dt-irq": (DT + NO_INTREE, "modprobe vmgen_test", ""),
+    "dt-deaf": (dt_of("deaf") + NO_INTREE, "modprobe vmgen_test", ""),
+    "dt-broken": (dt_of("broken") + NO_INTREE, "true", ""),
+    "dt-ram": (dt_of("ram") + NO_INTREE, "true", ""),
+    "dt-crossing": (dt_of("crossing") + NO_INTREE, "true", ""),
+    "vpci": (vpci_of(FAKE_VPCI), vpci_load(FAKE_VPCI), ""),
+    "sriov": (vpci_of(FAKE_VPCI) + SRIOV, vpci_load(FAKE_VPCI), "SRIOV=1"),
+    "hvpci": (vpci_of(SIM_VPCI) + ["--append", "memmap=8K$0x1f010000"], vpci_load(SIM_VPCI), ""),
+}
+ALL = ("qemu", "fast", "acpi", "dt", "dt-irq")
+# Kernels on which it makes no difference that the in-tree driver is left out: those
+# without it, and one whose in-tree driver knows no devicetree (and ACPI on arm64 is
+# tested with the other kernel of arm64).
+WITHOUT_INTREE = ("bullseye", "trixie-novmgenid")
+WITHOUT_DT_DRIVER = ("bookworm-arm64",)
+INTREE_MODULE = ("trixie-modvmgenid",)
+MODULE_GUESTS = ("soft", "late")
+# Of these the in-tree driver is what matters; 32-bit programs are tested with others.
+BUILT = ("trixie-novmgenid", "trixie-modvmgenid")
+# Those, too, have no Hyper-V in them.
+VPCI_GUESTS = ("vpci", "sriov", "hvpci")
+# stress_test makes all of its changes on this one, fewer elsewhere, and least where the
+# emulation is slowest. It alone has processors that run at the same time, and is preferred
+# to all else, one guest at a time: while one processor waits for this machine's, the other
+# spins for the locks that it holds. The second starts when the kernel has booted and changed its own code: see
+# --accel of vm.
+STRESSED = "trixie"
+SLOW = ("trixie-rt", "trixie-arm64", "bookworm-arm64")
+PREFERRED = ("stress_test",)
+# These wait for more than half of their time, for periods of the module and for the kernel's
+# RCU: two of them take no more of the machine than one other does.
+WAITING = ("vpci_host_test", "vpci_invalidate_test", "vpci_bus_test")
+
+# Program: (guests, word sizes, more arguments for the guest)
+GUEST_TESTS = {
+    "stress_test": (("fast", "acpi", "dt", "dt-irq"), (64,),
+                    ["--timeout", "1800", "--accel", "tcg,thread=multi", "--append", "maxcpus=1"]),
+    "ioctl_test": (ALL, (64, 32), []),
+    "read_test": (ALL, (64, 32), []),
+    "poll_test": (ALL, (64, 32), []),
+    "mmap_test": (ALL, (64, 32), []),
+    "sysfs_test": (ALL, (64, 32), []),
+    "unbind_test": (ALL, (64, 32), []),
+    # Its events are on from the boot: see there.
+    "rng_test": (ALL + MODULE_GUESTS, (64,),
+                 ["--append", "trace_event=sched:sched_waking,printk:console"
+                  " ftrace=function ftrace_filter=add_device_randomness"]),
+    "flags_test": (ALL + MODULE_GUESTS + ("deaf", "dt-deaf"), (64,), []),
+    "deaf_test": (("deaf", "dt-deaf"), (64,), []),
+    "firmware_test": (("broken",), (64,), []),
+    "devicetree_test": (("dt-broken",), (64,), []),
+    "nommap_test": (("ram", "crossing", "dt-ram", "dt-crossing"), (64,), []),
+    "pm_test": (("fast", "acpi", "dt", "dt-irq"), (64,), []),
+    "vpci_ioctl_test": (("vpci", "hvpci"), (64, 32), []),
+    "vpci_host_test": (("vpci", "hvpci"), (64,), []),
+    "vpci_invalidate_test": (("vpci", "hvpci"), (64, 32), []),
+    "vpci_bus_test": (("vpci", "sriov", "hvpci"), (64,), []),
+    "vpci_wire_test": (("hvpci",), (64,), []),
+    "vpci_memory_test": (("vpci", "hvpci"), (64,), []),
+}
+# Of this machine too, with a release as their argument.
+RELEASE_TESTS = {
+    "dkms_test": ("selftests/host/dkms_test",
+                  ("bullseye", "bookworm", "trixie", "trixie-backports")),
+    "lockdown_test": ("selftests/host/lockdown_test", ("bookworm", "trixie")),
+    "novpci_test": ("selftests/host/novpci_test", BUILT),
+    "clones_test": ("selftests/host/clones_test",
+                    tuple(name for name in RELEASES if not name.endswith("-arm64"))),
+}
+# Those that want a guest and do not care which take bookworm's.
+HOST_TESTS = {
+    "debian12_host_test": ["selftests/host/debian_host_test", "bookworm"],
+    "debian13_host_test": ["selftests/host/debian_host_test", "trixie"],
+    "vm_test": ["selftests/qemu/vm_test"],
+    "demo_test": ["selftests/host/demo_test"],
+    "install_test": ["selftests/host/install_test"],
+    "packages_test": ["selftests/host/packages_test"],
+    "hang_test": ["selftests/host/hang_test"],
+}
+# The tier "test": this machine, all of one kernel, and this of the oldest and the newest.
+WHOLE = "bookworm"
+CORE_RELEASES = ("bullseye", "trixie-backports")
+CORE_TESTS = ("ioctl_test", "read_test", "poll_test", "mmap_test", "unbind_test",
+              "vpci_ioctl_test")
+OTHER_HOSTS = ("debian12_host_test", "debian13_host_test")
+CORE_GUESTS = ("qemu", "acpi", "vpci")
+TIERS = ("test", "rest", "all")
+
+
+@dataclasses.dataclass
+class Machine:
+    """A kind of guest; its tests go on from where it was saved, or boot it themselves."""
+    release: str
+    guest: str
+    options: tuple             # more than the guest's own
+    programs: list = dataclasses.field(default_factory=list)
+    users: int = 0             # tests that have yet to end
+    saved: bool = False
+
+    @property
+    def name(self):
+        return f"{self.release} {self.guest}"
+
+    @property
+    def directory(self):
+        return MACHINES / f"{self.name}-{zlib.crc32(repr(self.options).encode()):x}".replace(" ", "-")
+
+    def boot_command(self, programs, words):
+        """vm, to boot it with these programs, (name, bits) each."""
+        build = TOP / "build" / self.release
+        arm64 = self.release.endswith("-arm64")
+        acpi = TOP / ("build/acpi-arm64" if arm64 else "build/acpi")
+        command = [str(VM), "run", "--release", self.release]
+        command += [word.format(build=build, acpi=acpi) for word in GUESTS[self.guest][0]]
+        command += self.options
+        for name, bits in programs:
+            binary = TOP / "build/selftests" / ("arm64" if arm64 else str(bits)) / name
+            command += ["--file", f"{binary}:/tests/{bits}/{name}"]
+        return command + words
+
+    def save_command(self):
+        return self.boot_command(self.programs, [
+            "--save", str(self.directory), "--", "sh", "-c", GUESTS[self.guest][1]])
+
+
+@dataclasses.dataclass
+class Job:
+    """One test in one guest, or on this machine."""
+    name: str
+    test: str
+    kernel: str = ""           # none of a test of this machine
+    guest: str = ""
+    bits: int = 0
+    host_command: list = None
+    machine: Machine = None
+
+    @property
+    def preferred(self):       # to all else, and one at a time
+        return self.test in PREFERRED
+
+    @property
+    def weight(self):
+        return 0.5 if self.test in WAITING else 1
+
+    @property
+    def needs(self):
+        """The release whose system must be there."""
+        return self.kernel or WHOLE
+
+    @property
+    def log(self):
+        return LOGS / (self.name.replace(" ", "-") + ".log")
+
+    @property
+    def times(self):
+        return self.log.with_suffix(".times")
+
+    @property
+    def is_core(self):
+        return (self.kernel in CORE_RELEASES and self.test in CORE_TESTS
+                and self.guest in CORE_GUESTS and self.bits == 64)
+
+    @property
+    def tier(self):
+        whole = self.needs == WHOLE and self.test not in OTHER_HOSTS
+        return "test" if whole or self.is_core else "rest"
+
+    def command(self):
+        if self.host_command:
+            return self.host_command
+        words = ["--times", str(self.times)]
+        program = f"{self.environment()} /tests/{self.bits}/{self.test}"
+        if self.machine.saved:
+            return ([str(VM), "run", "--from", str(self.machine.directory)] + words
+                    + ["--", "sh", "-c", f"exec env {program}"])
+        before = GUESTS[self.guest][1]
+        if self.test == "stress_test":
+            before += " && echo 1 >/sys/devices/system/cpu/cpu1/online"
+        return self.machine.boot_command([(self.test, self.bits)], words + [
+            "--", "sh", "-c", f"{before} && exec env {program}"])
+
+    def environment(self):
+        more = GUESTS[self.guest][2]
+        if self.test == "stress_test" and self.kernel != STRESSED:
+            more += f" CHANGES={200 if self.kernel in SLOW else 1000}"
+        return more
+
+
+def has_guest(release, guest, bits):
+    """Whether a kernel and its machine can be such a guest, other than all the others."""
+    if guest in MODULE_GUESTS and release not in INTREE_MODULE:
+        return False
+    if guest in VPCI_GUESTS:
+        return release not in BUILT and (
+            not release.endswith("-arm64") or guest != "sriov" and bits == 64)
+    if release.endswith("-arm64"):             # QEMU's device is for x86
+        return bits == 64 and guest != "qemu" and (
+            release not in WITHOUT_DT_DRIVER or guest.startswith("dt") and guest != "dt-irq")
+    if guest.startswith("dt") or bits == 32 and release in BUILT:
+        return False
+    return guest != "fast" or release not in WITHOUT_INTREE
+
+
+def guest_jobs(releases):
+    for release in releases:
+        for program, (guests, sizes, _) in GUEST_TESTS.items():
+            for guest, bits in itertools.product(guests, sizes):
+                if has_guest(release, guest, bits):
+                    yield Job(f"{program} {release} {guest} {bits}-bit", program, release,
+                              guest, bits)
+
+
+def host_jobs(releases):
+    for test, (command, known) in RELEASE_TESTS.items():
+        for release in releases:
+            if release in known:
+                yield Job(f"{test} {release}", test, release,
+                          host_command=[str(TOP / command), release])
+    for test, command in HOST_TESTS.items():
+        yield Job(test, test, host_command=[str(TOP / command[0])] + command[1:])
+
+
+def add_machines(jobs):
+    """Each job gets the machine that it shares with those that want the same."""
+    machines = {}
+    for job in jobs:
+        if job.host_command:
+            continue
+        options = tuple(GUEST_TESTS[job.test][2])
+        key = (job.kernel, job.guest, options)
+        job.machine = machines.setdefault(key, Machine(*key))
+        job.machine.programs.append((job.test, job.bits))
+        job.machine.users += 1
+
+
+def plan(tier, releases, wanted):
+    """The jobs, those that take long first: the others then fill what time is left.
+    Wanted are names of tests or of jobs; none means all."""
+    jobs = [job for job in [*host_jobs(releases), *guest_jobs(releases)]
+            if tier in ("all", job.tier)
+            and (not wanted or job.test in wanted or job.name in wanted)]
+    jobs.sort(key=lambda job: (job.needs != WHOLE, not job.host_command,
+                               not job.preferred, RELEASES.index(job.needs), job.guest,
+                               job.test not in WAITING))
+    add_machines(jobs)
+    return jobs
+
+
+def tests():
+    return [*GUEST_TESTS, *RELEASE_TESTS, *HOST_TESTS]
