@@ -142,7 +142,7 @@ demo:
 run-tests = selftests/run --tier $(1) $(if $(RELEASES),--releases "$(RELEASES)") $(TESTS)
 
 test:
-	scripts/deps $(if $(filter %-arm64,$(RELEASES)),test-all,test)
+	scripts/deps $(if $(filter %-arm64,$(or $(RELEASES),$(if $(TESTS),$(GUESTS)))),test-all,test)
 	$(call run-tests,$(if $(RELEASES)$(TESTS),all,test))
 
 test-all test-rest:
@@ -180,7 +180,10 @@ guest-%:
 
 # In the release's own root, by its own compiler.
 $(GUESTS:%=build/%/vmgencounter.ko): build/%/vmgencounter.ko: build/%/.root $(MODULE_SOURCES) $(TEST_SOURCES)
-	kver=$$(cat "$$(scripts/kernel-image $*)/release") && scripts/guest-root $* \
+	kver=$$(cat "$$(scripts/kernel-image $*)/release") && \
+		scripts/build-cache $(@D) '*.ko' "$$(cat $(@D)/.root)" \
+			Kbuild dkms.conf module include selftests/modules scripts/build-modules -- \
+		scripts/guest-root $* \
 		scripts/build-modules $(@D) /lib/modules/$$kver/build VMGENCOUNTER_TEST=y $(CROSS_$*)
 
 # Changes only when the root does. Headers come with the dates of their packages, so that
@@ -208,15 +211,19 @@ build/acpi-arm64/%.aml: selftests/qemu/%.asl
 	sed 's/0x1f0/0x600/; s/0x1ef/0x5ff/; s/0x08/0x48/' $< >$(basename $@).asl
 	iasl -va -p $(basename $@) $(basename $@).asl
 
-JOBS := -j$(shell nproc)
+# build-programs DIRECTORY COMPILER MAKE-ARGUMENTS
+build-programs = scripts/build-cache build/selftests/$(1) '*' \
+	"$$($(2) --version; ldd --version; scripts/kernel-source)" selftests/Makefile \
+	$(wildcard selftests/*.[ch]) selftests/host selftests/vmgencounter selftests/vpci include examples -- \
+	$(MAKE) --no-print-directory -j$(shell nproc) -C selftests $(3)
 
 selftests:
-	@$(MAKE) --no-print-directory $(JOBS) -C selftests BITS=64
-	@$(MAKE) --no-print-directory $(JOBS) -C selftests BITS=32
+	@$(call build-programs,64,gcc,BITS=64)
+	@$(call build-programs,32,gcc,BITS=32)
 
 _selftests-arm64:
-	@$(MAKE) --no-print-directory $(JOBS) -C selftests CROSS_COMPILE=aarch64-linux-gnu- \
-		OUTPUT=$(abspath build/selftests/arm64)
+	@$(call build-programs,arm64,aarch64-linux-gnu-gcc,CROSS_COMPILE=aarch64-linux-gnu- \
+		OUTPUT=$(abspath build/selftests/arm64))
 
 #:   clean           remove build/
 #:   help            this list
