@@ -53,7 +53,7 @@ static int vmgen_find_acpi_buffer(struct device *dev, u64 *addr)
 	status = acpi_evaluate_object(ACPI_HANDLE(dev), "ADDR", NULL, &out);
 	if (ACPI_FAILURE(status)) {
 		dev_err(dev, FW_BUG "ADDR cannot be evaluated (%s), device ignored\n",
-			acpi_format_exception(status));
+			acpi_format_exception(status) ?: "no ACPI");
 		return -ENODEV;
 	}
 	ret = vmgen_parse_addr(dev, out.pointer, addr);
