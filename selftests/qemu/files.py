@@ -166,9 +166,10 @@ def prepend_tables(tables, initrd):
 
 def make_devicetree(machine, additions, path):
     """QEMU's devicetree for a machine, and our nodes in it."""
-    blob = path.with_suffix(".qemu")
-    # Its name alone, as in here: the directory's may have commas.
-    machine = [word + f",dumpdtb={blob.name}" if word == "virt" else word
+    # Here, and not beside path: its directory's name may have commas, which QEMU takes for
+    # the end of the name.
+    blob = "devicetree.qemu"
+    machine = [word + f",dumpdtb={blob}" if word == "virt" else word
                for word in machine]
     run_tool(*machine)
     dtc = find_program("dtc", "device-tree-compiler")
