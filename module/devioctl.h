@@ -34,9 +34,10 @@ static inline u32 devioctl_status(int err)
 	case -EACCES:
 		return STATUS_ACCESS_DENIED;
 	case -EAGAIN:
-		return STATUS_PENDING;
+		return STATUS_CANT_WAIT;
+	case -ENOMEM:
+		return STATUS_INSUFFICIENT_RESOURCES;
 	case -EINTR:
-	case -ERESTARTSYS:
 		return STATUS_CANCELLED;
 	case -EOPNOTSUPP:
 		return STATUS_NOT_SUPPORTED;
@@ -53,15 +54,25 @@ static inline u32 devioctl_status(int err)
  * @information: bytes written to the output, 0 if the call failed
  * @err: 0 or a negative errno
  *
+ * -ERESTARTSYS writes nothing: the program may never hear of it, as after SIGSTOP and
+ * SIGCONT the call goes on with the same block.
+ *
  * Return: what the ioctl returns, which is @err if that is not 0.
  */
 static inline int devioctl_complete(struct devioctl_request __user *block,
 				    u32 information, int err)
 {
-	if (put_user(information, &block->information) ||
-	    put_user(devioctl_status(err), &block->status))
+	if (err == -ERESTARTSYS)
+		return err;
+	if (!user_write_access_begin(block, sizeof(*block)))
 		return err ?: -EFAULT;
+	unsafe_put_user(information, &block->information, bad);
+	unsafe_put_user(devioctl_status(err), &block->status, bad);
+	user_write_access_end();
 	return err;
+bad:
+	user_write_access_end();
+	return err ?: -EFAULT;
 }
 
 /**

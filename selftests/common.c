@@ -136,8 +136,8 @@ void fill_request(struct devioctl_request *req, const void *in, uint32_t in_size
 		.out_buffer = (uintptr_t)out,
 		.in_size = in_size,
 		.out_size = out_size,
-		.information = 0xdeadbeef,
-		.status = 0xdeadbeef,
+		.information = UNTOUCHED,
+		.status = UNTOUCHED,
 	};
 }
 
@@ -165,14 +165,15 @@ uint32_t status_of(int err)
 	case EACCES:
 		return STATUS_ACCESS_DENIED;
 	case EAGAIN:
-		return STATUS_PENDING;
+		return STATUS_CANT_WAIT;
 	case EINTR:
 		return STATUS_CANCELLED;
 	case EOPNOTSUPP:
 		return STATUS_NOT_SUPPORTED;
 	case EIO:
-	case ENOMEM:
 		return STATUS_IO_DEVICE_ERROR;
+	case ENOMEM:
+		return STATUS_INSUFFICIENT_RESOURCES;
 	case ENODEV:
 		return STATUS_DEVICE_REMOVED;
 	default:

@@ -70,6 +70,7 @@ bool can_be_read(const struct bad_address *bad);
 bool is_in_syscall(pid_t tid);
 
 /* A request, with results that no call gives. */
+#define UNTOUCHED	0xdeadbeef
 struct devioctl_request;
 void fill_request(struct devioctl_request *req, const void *in, uint32_t in_size,
 		  void *out, uint32_t out_size);

@@ -16,6 +16,7 @@
  */
 
 #include <linux/errno.h>
+#include <linux/freezer.h>
 #include <linux/hyperv.h>
 #include <linux/string.h>
 
@@ -129,8 +130,8 @@ int vpci_await(struct vpci_file *f, bool nonblock, u64 *mask)
 
 	if (result != -EAGAIN || nonblock)
 		return result;
-	ret = wait_event_interruptible(f->fn->news,
-				       (result = vpci_look(f, mask)) != -EAGAIN);
+	ret = wait_event_freezable(f->fn->news,
+				   (result = vpci_look(f, mask)) != -EAGAIN);
 	return ret ?: result;
 }
 

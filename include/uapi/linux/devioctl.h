@@ -51,9 +51,11 @@
  * @status:      out: NTSTATUS of the call, one of STATUS_* below
  *
  * @information and @status are written on every return, except when the code
- * is unknown to the device (ENOTTY, the block is not touched) or the block
- * itself cannot be read or written (EFAULT). @information is 0 unless the call
- * succeeded. The other members are never written.
+ * is unknown to the device (ENOTTY, the block is not touched), a signal ended
+ * the wait (EINTR, the block is not touched either) or the block itself cannot
+ * be read or written (EFAULT). While a call waits nothing is written.
+ * @information is 0 unless the call succeeded. The other members are never
+ * written.
  */
 struct devioctl_request {
 	__aligned_u64 in_buffer;
@@ -74,21 +76,22 @@ struct devioctl_request {
  *	STATUS_INVALID_PARAMETER	EINVAL		ERROR_INVALID_PARAMETER
  *	STATUS_ACCESS_VIOLATION		EFAULT		ERROR_NOACCESS
  *	STATUS_ACCESS_DENIED		EACCES		ERROR_ACCESS_DENIED
- *	STATUS_PENDING			EAGAIN		ERROR_IO_PENDING
+ *	STATUS_CANT_WAIT		EAGAIN		ERROR_CANT_WAIT
+ *	STATUS_INSUFFICIENT_RESOURCES	ENOMEM		ERROR_NO_SYSTEM_RESOURCES
  *	STATUS_CANCELLED		EINTR		ERROR_OPERATION_ABORTED
  *	STATUS_NOT_SUPPORTED		EOPNOTSUPP	ERROR_NOT_SUPPORTED
  *	STATUS_IO_DEVICE_ERROR		EIO		ERROR_IO_DEVICE
  *	STATUS_DEVICE_REMOVED		ENODEV		ERROR_DEVICE_REMOVED
  *	(block untouched)		ENOTTY		ERROR_INVALID_FUNCTION
+ *	(block untouched)		EINTR		ERROR_OPERATION_ABORTED
  *
- * STATUS_PENDING is not a promise to finish later: nothing was started, as the
- * descriptor is O_NONBLOCK and the call would have had to wait.
+ * STATUS_CANT_WAIT: the descriptor is O_NONBLOCK and the call would have had to
+ * wait, so nothing was started. STATUS_CANCELLED: the process was killed while a
+ * request was out. EINTR with the block untouched: a signal handler ran while
+ * the call waited interruptibly.
  */
 #ifndef STATUS_SUCCESS
 #define STATUS_SUCCESS			0x00000000
-#endif
-#ifndef STATUS_PENDING
-#define STATUS_PENDING			0x00000103
 #endif
 #ifndef STATUS_ACCESS_VIOLATION
 #define STATUS_ACCESS_VIOLATION		0xc0000005
@@ -102,8 +105,14 @@ struct devioctl_request {
 #ifndef STATUS_BUFFER_TOO_SMALL
 #define STATUS_BUFFER_TOO_SMALL		0xc0000023
 #endif
+#ifndef STATUS_INSUFFICIENT_RESOURCES
+#define STATUS_INSUFFICIENT_RESOURCES	0xc000009a
+#endif
 #ifndef STATUS_NOT_SUPPORTED
 #define STATUS_NOT_SUPPORTED		0xc00000bb
+#endif
+#ifndef STATUS_CANT_WAIT
+#define STATUS_CANT_WAIT		0xc00000d8
 #endif
 #ifndef STATUS_CANCELLED
 #define STATUS_CANCELLED		0xc0000120
