@@ -48,10 +48,11 @@ static inline size_t fault_in_safe_writeable(const char __user *addr, size_t siz
 {
 	unsigned long at = (unsigned long)addr & PAGE_MASK;
 	int bad = !access_ok(addr, size);
+	bool unlocked;			/* may be: what userfaultfd serves is waited for */
 
 	mmap_read_lock(current->mm);
 	for (; !bad && at < (unsigned long)addr + size; at += PAGE_SIZE)
-		bad = fixup_user_fault(current->mm, at, FAULT_FLAG_WRITE, NULL);
+		bad = fixup_user_fault(current->mm, at, FAULT_FLAG_WRITE, &unlocked);
 	mmap_read_unlock(current->mm);
 	return bad ? size : 0;
 }
