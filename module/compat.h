@@ -15,12 +15,12 @@
 
 #include <linux/acpi.h>
 #include <linux/freezer.h>
+#include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mod_devicetable.h>
-#include <linux/notifier.h>
+#include <linux/mount.h>
 #include <linux/pagemap.h>
-#include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/wait.h>
@@ -58,15 +58,11 @@ static inline size_t fault_in_safe_writeable(const char __user *addr, size_t siz
 }
 #endif
 
-#ifndef COMPAT_HAS_VMFORK_NOTIFIER	/* before 5.18, which brought vmgenid */
-static inline int register_random_vmfork_notifier(struct notifier_block *nb)
+#ifndef COMPAT_HAS_FILE_OPEN_ROOT_MNT	/* before 5.14 */
+static inline struct file *file_open_root_mnt(struct vfsmount *mnt, const char *name,
+					      int flags, umode_t mode)
 {
-	return -EOPNOTSUPP;
-}
-
-static inline int unregister_random_vmfork_notifier(struct notifier_block *nb)
-{
-	return -EOPNOTSUPP;
+	return file_open_root(mnt->mnt_root, mnt, name, flags, mode);
 }
 #endif
 
@@ -146,30 +142,7 @@ static inline u64 compat_phys_addr_max(void)
 #endif
 }
 
-/*
- * add_vmfork_randomness() is exported only for an in-tree vmgenid driver that
- * is a module; where that driver is built in or absent we cannot call it.
- */
-#define COMPAT_CAN_RESEED	IS_MODULE(CONFIG_VMGENID)
-
-/* That driver may be loaded after us, and must find its device free. */
+/* The in-tree driver may be loaded after us, and must find its device free. */
 #define COMPAT_VMGENID_MAY_LOAD	IS_MODULE(CONFIG_VMGENID)
-
-/**
- * compat_mix_generation() - tell the kernel's RNG of a new generation
- * @id: the generation ID
- * @len: its length in bytes
- *
- * Reseeds at once where COMPAT_CAN_RESEED, else leaves @id in the input pool
- * for the next reseed.
- */
-static inline void compat_mix_generation(const void *id, size_t len)
-{
-#if IS_MODULE(CONFIG_VMGENID)
-	add_vmfork_randomness(id, len);
-#else
-	add_device_randomness(id, len);
-#endif
-}
 
 #endif /* _VMGENCOUNTER_COMPAT_H */

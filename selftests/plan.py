@@ -122,8 +122,8 @@ GUEST_TESTS = {
     "unbind_test": (ALL, (64, 32), []),
     # Its events are on from the boot: see there.
     "rng_test": (ALL + MODULE_GUESTS, (64,),
-                 ["--append", "trace_event=sched:sched_waking,printk:console"
-                  " ftrace=function ftrace_filter=add_device_randomness"]),
+                 ["--append", "trace_event=sched:sched_waking ftrace=function"
+                  " ftrace_filter=add_device_randomness,crng_reseed"]),
     "flags_test": (ALL + MODULE_GUESTS + ("deaf", "dt-deaf"), (64,), []),
     "deaf_test": (("deaf", "dt-deaf"), (64,), []),
     "firmware_test": (("broken",), (64,), []),

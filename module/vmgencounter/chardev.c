@@ -6,8 +6,8 @@
  * struct vmgen. Mappings of the page need nothing of ours but the module, which
  * the file behind them pins; they stay valid, as firmware memory does not go away.
  *
- * Locks: none here. generation.c takes its own, and gives them back before this
- * file touches user memory.
+ * Locks: none. generation.c takes its own if an ID is new, and gives it back before
+ * this file touches user memory.
  */
 
 #include <linux/mm.h>
@@ -40,13 +40,33 @@ static ssize_t vmgen_read_iter(struct kiocb *iocb, struct iov_iter *to)
 			return ret;
 		if (copy_to_iter(&id, sizeof(id), to) != sizeof(id))
 			return -EFAULT;
-		if (vmgen_mark_delivered(f, changes, &id))
+		if (vmgen_mark_delivered(f, changes))
 			return sizeof(id);
 		iov_iter_revert(to, sizeof(id));
 	}
 }
 
-/* Changes nothing: epoll calls it whenever it likes. */
+/* The same for read() itself, which does without an iterator. */
+static ssize_t vmgen_read(struct file *file, char __user *buf, size_t count, loff_t *pos)
+{
+	struct vmgen_file *f = file->private_data;
+	struct vm_gencounter id;
+	u64 changes;
+	int ret;
+
+	if (count < sizeof(id))
+		return -EINVAL;
+	do {
+		ret = vmgen_await(f, NULL, file->f_flags & O_NONBLOCK, &id, &changes);
+		if (ret)
+			return ret;
+		if (copy_to_user(buf, &id, sizeof(id)))
+			return -EFAULT;
+	} while (!vmgen_mark_delivered(f, changes));
+	return sizeof(id);
+}
+
+/* Changes nothing of the file: epoll calls it whenever it likes. */
 static __poll_t vmgen_poll(struct file *file, poll_table *wait)
 {
 	struct vmgen_file *f = file->private_data;
@@ -62,8 +82,7 @@ static __poll_t vmgen_poll(struct file *file, poll_table *wait)
 		return EPOLLHUP | EPOLLERR;
 	if (!(READ_ONCE(f->vg->flags) & VMGENCOUNTER_WAKEUP))
 		ready |= EPOLLERR;
-	vmgen_read_buffer(f->vg, &id);
-	if (vmgen_is_unread(f, &id))
+	if (vmgen_is_unread(f, vmgen_look(f->vg, &id)))
 		ready |= EPOLLIN | EPOLLRDNORM;
 	return ready;
 }
@@ -105,7 +124,6 @@ static int vmgen_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 	kref_get(&vg->refs);
 	f->vg = vg;
-	spin_lock_init(&f->lock);
 	file->private_data = f;
 	file->f_mode |= FMODE_NOWAIT;
 	return stream_open(inode, file);
@@ -124,6 +142,7 @@ const struct file_operations vmgen_fops = {
 	.owner		= THIS_MODULE,
 	.open		= vmgen_open,
 	.release	= vmgen_close,
+	.read		= vmgen_read,
 	.read_iter	= vmgen_read_iter,
 	.poll		= vmgen_poll,
 	.fasync		= vmgen_fasync,

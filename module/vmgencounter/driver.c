@@ -53,40 +53,6 @@ static bool vmgen_has_intree_driver(struct device *dev)
 	return bound;
 }
 
-/*
- * @dev is locked, and its parent cannot be waited for then: device_shutdown() takes
- * the two in the other order.
- */
-static int vmgen_intree_bound_dt(struct device *dev)
-{
-	struct device *first = &vmgen_dt_device(dev)->dev;
-	bool bound;
-
-	if (first == dev)
-		return false;
-	if (!device_trylock(first))
-		return -EPROBE_DEFER;
-	bound = vmgen_is_intree_driver(first->driver);
-	device_unlock(first);
-	return bound;
-}
-
-/*
- * The in-tree driver binds the ACPI device itself, or in newer kernels its
- * platform device; then @dev is the one that we added beside that.
- */
-static int vmgen_intree_bound_acpi(struct device *dev)
-{
-	struct acpi_device *adev = ACPI_COMPANION(dev);
-	struct device *first = bus_find_device_by_acpi_dev(&platform_bus_type, adev);
-	bool bound = vmgen_has_intree_driver(compat_acpi_dev(adev));
-
-	if (first && first != dev)
-		bound |= vmgen_has_intree_driver(first);
-	put_device(first);
-	return bound;
-}
-
 static void vmgen_unclaim(void *taken)
 {
 	clear_bit(0, taken);
@@ -109,10 +75,10 @@ static struct vmgen *vmgen_create(struct device *dev)
 	if (!vg)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&vg->refs);
-	INIT_WORK(&vg->announce, vmgen_announce_work);
 	init_waitqueue_head(&vg->wait);
-	mutex_init(&vg->announcing);
-	spin_lock_init(&vg->lock);
+	raw_spin_lock_init(&vg->lock);
+	seqcount_raw_spinlock_init(&vg->seq, &vg->lock);
+	vg->reseeded = U64_MAX;		/* for none yet */
 	vg->misc.minor = MISC_DYNAMIC_MINOR;
 	vg->misc.name = "vmgencounter";
 	vg->misc.mode = 0600;
@@ -145,11 +111,29 @@ static int vmgen_publish(struct device *dev, struct vmgen *vg)
 	return devm_add_action_or_reset(dev, vmgen_unpublish, vg);
 }
 
+static int vmgen_bind(struct device *dev, struct vmgen *vg)
+{
+	int ret;
+
+	ret = vmgen_find_irq(dev, vg) ?: vmgen_map_buffer(dev, vg);
+	if (ret)
+		return ret;
+	ret = vmgen_open_urandom(dev, vg);
+	if (ret)
+		return ret;
+	vg->flags |= VMGENCOUNTER_WAKEUP;
+	ret = vmgen_publish(dev, vg);
+	if (ret)
+		return ret;
+	dev_set_drvdata(dev, vg);
+	return vmgen_subscribe(dev, vg);
+}
+
 static int vmgen_probe(struct platform_device *pdev)
 {
 	struct device *dev = &pdev->dev;
 	struct vmgen *vg;
-	int vmfork, ret;
+	int ret;
 
 	if (!ACPI_COMPANION(dev) && !vmgen_dt_device(dev))
 		return -ENODEV;		/* bound by hand to something else */
@@ -159,23 +143,7 @@ static int vmgen_probe(struct platform_device *pdev)
 	vg = vmgen_create(dev);
 	if (IS_ERR(vg))
 		return PTR_ERR(vg);
-	ret = vmgen_find_irq(dev, vg) ?: vmgen_map_buffer(dev, vg);
-	if (ret)
-		return ret;
-	vmfork = vmgen_dt_device(dev) ? vmgen_intree_bound_dt(dev) :
-					vmgen_intree_bound_acpi(dev);
-	if (vmfork < 0)
-		return vmfork;
-	vg->flags |= VMGENCOUNTER_WAKEUP;
-	if (vmfork || COMPAT_CAN_RESEED)
-		vg->flags |= VMGENCOUNTER_WAKEUP_AFTER_RESEED;
-	ret = vmgen_publish(dev, vg);
-	if (ret)
-		return ret;
-	platform_set_drvdata(pdev, vg);
-	vmgen_subscribe(dev, vg, vmfork);
-	vmgen_mix_and_announce(vg);
-	return 0;
+	return vmgen_bind(dev, vg);
 }
 
 static const struct acpi_device_id vmgen_acpi_ids[] = {

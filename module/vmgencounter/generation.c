@@ -7,17 +7,21 @@
  * Lifetime: vmgen_put() unmaps the buffer and frees struct vmgen when it puts the
  * last reference. Each caller has one, or runs before the bound device puts its own.
  *
- * Locks: vmgen.lock protects the count. The vmfork chain may take it in hard
- * interrupt. vmgen_file.lock protects what the open file has delivered. Only
- * processes take that. Who waits in vmgen_await() holds neither.
+ * Locks: vmgen.lock is for who counts a change, and vmgen.seq within it; the hard
+ * interrupt's handler is one of them. Who only looks writes nothing that others share:
+ * it reads all in a section of vmgen.seq.
+ * A file's vmgen_file.told moves by compare-and-exchange. Who waits in vmgen_await()
+ * holds nothing.
  */
 
 #include <linux/errno.h>
 #include <linux/io.h>
 #include <linux/kernel.h>
 #include <linux/ktime.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 
+#include "../compat.h"
 #include "vmgen.h"
 
 static void vmgen_release(struct kref *refs)
@@ -43,113 +47,175 @@ static bool vmgen_same(const struct vm_gencounter *a,
 	       a->generation_count_high == b->generation_count_high;
 }
 
+/* A buffer that differs from itself this often has no ID in it. */
+#define VMGEN_READS	1000
+
 /*
- * The hypervisor writes while all CPUs stand still, but they may stand between
- * our two loads: only two equal readings in a row are an ID.
+ * The hypervisor writes while all CPUs stand still, but they may stand between two
+ * of our loads, of which 32-bit kernels make two for each half: only two equal
+ * readings in a row are an ID.
  */
 void vmgen_read_buffer(struct vmgen *vg, struct vm_gencounter *id)
 {
-	struct vm_gencounter again;
+	const __le64 *buffer = vg->buffer;
+	unsigned int reads = VMGEN_READS;
+	__le64 low, high;
 
 	do {
-		id->generation_count = le64_to_cpu(READ_ONCE(vg->buffer[0]));
-		id->generation_count_high = le64_to_cpu(READ_ONCE(vg->buffer[1]));
-		rmb(); /* a second reading, not the first one again */
-		again.generation_count = le64_to_cpu(READ_ONCE(vg->buffer[0]));
-		again.generation_count_high = le64_to_cpu(READ_ONCE(vg->buffer[1]));
-	} while (!vmgen_same(id, &again));
+		low = READ_ONCE(buffer[0]);
+		high = READ_ONCE(buffer[1]);
+		virt_rmb(); /* a second reading, not the first one again */
+		if (likely(low == READ_ONCE(buffer[0]) && high == READ_ONCE(buffer[1])))
+			break;
+	} while (--reads);
+	if (unlikely(!reads))
+		pr_err_once(FW_BUG "vmgencounter: the ID does not stand still\n");
+	id->generation_count = le64_to_cpu(low);
+	id->generation_count_high = le64_to_cpu(high);
+}
+
+/* Return: whether @id, the current ID, is the one that was last counted. */
+static __always_inline bool vmgen_is_counted(struct vmgen *vg, struct vm_gencounter *id,
+					     u64 *changes)
+{
+	unsigned int seq;
+	bool same;
+
+	do {
+		seq = read_seqcount_begin(&vg->seq);
+		vmgen_read_buffer(vg, id);
+		same = vmgen_same(id, &vg->seen);
+		*changes = vg->changes;
+	} while (read_seqcount_retry(&vg->seq, seq));
+	return same;
+}
+
+/* The caller holds the lock. */
+static void vmgen_count_locked(struct vmgen *vg, struct vm_gencounter *id)
+{
+	vmgen_read_buffer(vg, id);
+	if (vmgen_same(id, &vg->seen))
+		return;
+	write_seqcount_begin(&vg->seq);
+	vg->seen = *id;
+	vg->changes++;
+	vg->changed_at = ktime_get_boottime_ns();
+	write_seqcount_end(&vg->seq);
+}
+
+/*
+ * Reading under the lock keeps an ID that was read earlier from being counted
+ * later.
+ */
+static noinline u64 vmgen_count(struct vmgen *vg, struct vm_gencounter *id)
+{
+	unsigned long flags;
+	u64 changes;
+
+	raw_spin_lock_irqsave(&vg->lock, flags);
+	vmgen_count_locked(vg, id);
+	changes = vg->changes;
+	raw_spin_unlock_irqrestore(&vg->lock, flags);
+	return changes;
 }
 
 /*
  * The current ID. Whoever is the first to see a new one counts the change: a
  * reader may be earlier than the Notify, and then the count must not lag the ID
- * that comes with it. Reading under the lock keeps an ID that was read earlier
- * from being counted later. Returns the count.
+ * that comes with it. Returns the count.
  */
 u64 vmgen_look(struct vmgen *vg, struct vm_gencounter *id)
 {
-	unsigned long flags;
 	u64 changes;
 
-	spin_lock_irqsave(&vg->lock, flags);
-	vmgen_read_buffer(vg, id);
-	if (!vmgen_same(id, &vg->seen)) {
-		vg->seen = *id;
-		vg->changes++;
-		vg->changed_at = ktime_get_boottime_ns();
-	}
-	changes = vg->changes;
-	spin_unlock_irqrestore(&vg->lock, flags);
-	return changes;
+	if (likely(vmgen_is_counted(vg, id, &changes)))
+		return changes;
+	return vmgen_count(vg, id);
 }
 
-unsigned long vmgen_announced(struct vmgen *vg)
+void vmgen_set_reseeded(struct vmgen *vg, u64 changes)
 {
-	/* pairs with vmgen_announce(): whoever sees it moved sees the new ID */
-	return smp_load_acquire(&vg->announced);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&vg->lock, flags);
+	write_seqcount_begin(&vg->seq);
+	vg->reseeded = changes;
+	write_seqcount_end(&vg->seq);
+	raw_spin_unlock_irqrestore(&vg->lock, flags);
+}
+
+void vmgen_get_info(struct vmgen *vg, struct vmgencounter_info *info)
+{
+	unsigned int seq;
+
+	vmgen_look(vg, &info->id);	/* counts a change that nobody saw yet */
+	do {
+		seq = read_seqcount_begin(&vg->seq);
+		info->id = vg->seen;
+		info->changes = vg->changes;
+		info->changed_at = vg->changed_at;
+		info->reseeded = vg->reseeded;
+	} while (read_seqcount_retry(&vg->seq, seq));
+	info->flags = READ_ONCE(vg->flags);
+	if (info->flags & VMGENCOUNTER_MMAP)
+		info->offset = offset_in_page(vg->addr);
 }
 
 /* ---- delivering the ID through an open file ---- */
 
-static bool vmgen_unread(const struct vmgen_file *f,
-			 const struct vm_gencounter *id)
+/* What vmgen_file.told is when @changes were the last; 0 is for a new file. */
+static long vmgen_told(u64 changes)
 {
-	return !f->told || !vmgen_same(id, &f->delivered);
+	return (long)changes + 1;
 }
 
-bool vmgen_is_unread(struct vmgen_file *f, const struct vm_gencounter *id)
+bool vmgen_is_unread(struct vmgen_file *f, u64 changes)
 {
-	bool unread;
-
-	spin_lock(&f->lock);
-	unread = vmgen_unread(f, id);
-	spin_unlock(&f->lock);
-	return unread;
+	return atomic_long_read(&f->told) != vmgen_told(changes);
 }
 
 /*
- * The caller has got @id, which was current when there had been @changes. False
- * if somebody who shares the open file was told the same or a later one
+ * False if somebody who shares the open file was told the same or a later one
  * meanwhile: that one then stays the last.
  */
-bool vmgen_mark_delivered(struct vmgen_file *f, u64 changes,
-			  const struct vm_gencounter *id)
+bool vmgen_mark_delivered(struct vmgen_file *f, u64 changes)
 {
-	bool first = false;
+	long told = atomic_long_read(&f->told);
 
-	spin_lock(&f->lock);
-	if (changes >= f->changes) {
-		first = vmgen_unread(f, id);
-		f->delivered = *id;
-		f->changes = changes;
-		f->told = true;
-	}
-	spin_unlock(&f->lock);
-	return first;
+	do {
+		if (vmgen_told(changes) - told <= 0)
+			return false;
+	} while (!atomic_long_try_cmpxchg(&f->told, &told, vmgen_told(changes)));
+	return true;
+}
+
+static unsigned long vmgen_announced(struct vmgen *vg)
+{
+	/* pairs with vmgen_announce_work(): whoever sees it moved sees the new ID */
+	return smp_load_acquire(&vg->announced);
 }
 
 static int vmgen_wait_announced(struct vmgen *vg, unsigned long announced)
 {
 	if (!(READ_ONCE(vg->flags) & VMGENCOUNTER_WAKEUP))
 		return -EOPNOTSUPP;
-	return wait_event_interruptible(vg->wait,
-					vmgen_announced(vg) != announced ||
-					READ_ONCE(vg->gone) ||
-					!(READ_ONCE(vg->flags) & VMGENCOUNTER_WAKEUP));
+	return wait_event_freezable(vg->wait,
+				    vmgen_announced(vg) != announced ||
+				    READ_ONCE(vg->gone) ||
+				    !(READ_ONCE(vg->flags) & VMGENCOUNTER_WAKEUP));
 }
 
 /*
- * Wait for an ID that differs from @known, or, where that is NULL, that @f has
- * not delivered yet.
- *
  * No wake-up is lost: @announced is read before the buffer. If the change that
  * we wait for is announced in between, the wait does not begin. And nobody who
- * sleeps is let go by the buffer alone, as the RNG is not reseeded then.
+ * slept is let go by the buffer alone, as the generator is not reseeded then: it may
+ * have changed once more since the announcement that ended the sleep.
  */
 int vmgen_await(struct vmgen_file *f, const struct vm_gencounter *known,
 		bool nonblock, struct vm_gencounter *id, u64 *changes)
 {
 	unsigned long announced;
+	bool slept = false;
 	int ret;
 
 	for (;;) {
@@ -157,12 +223,14 @@ int vmgen_await(struct vmgen_file *f, const struct vm_gencounter *known,
 		if (READ_ONCE(f->vg->gone))
 			return -ENODEV;
 		*changes = vmgen_look(f->vg, id);
-		if (known ? !vmgen_same(id, known) : vmgen_is_unread(f, id))
+		if ((known ? !vmgen_same(id, known) : vmgen_is_unread(f, *changes)) &&
+		    (!slept || announced == (unsigned long)*changes))
 			return 0;
 		if (nonblock)
 			return -EAGAIN;
 		ret = vmgen_wait_announced(f->vg, announced);
 		if (ret)
 			return ret;
+		slept = true;
 	}
 }

@@ -5,11 +5,10 @@
  * Lifetime: the open file that is called has a reference to struct vmgen, and
  * stays open until the call returns.
  *
- * Locks: vmgen.lock, so that GET_INFO gets an ID and the count that goes with it.
- * Nobody holds it while user memory is touched.
+ * Locks: none. generation.c takes its own if an ID is new, and gives it back before
+ * this file touches user memory.
  */
 
-#include <linux/mm.h>
 #include <linux/uaccess.h>
 
 #include <linux/devioctl.h>
@@ -27,19 +26,42 @@ static int vmgen_check_request(struct file *file,
 		return -EACCES;
 	if (req->out_size < sizeof(*known))
 		return -ENOBUFS;
-	if (req->in_size && req->in_size < sizeof(*known))
+	if (!req->in_size)
+		return 0;
+	if (req->in_size < sizeof(*known))
 		return -EINVAL;
-	if (req->in_size &&
-	    copy_from_user(known, u64_to_user_ptr(req->in_buffer), sizeof(*known)))
-		return -EFAULT;
-	if (!devioctl_can_write(u64_to_user_ptr(req->out_buffer), sizeof(*known)))
+	if (copy_from_user(known, u64_to_user_ptr(req->in_buffer), sizeof(*known)))
 		return -EFAULT;
 	return 0;
+}
+
+/*
+ * Event-driven mode. What can be refused before a wait is refused before the wait;
+ * an ID that is new already needs neither.
+ */
+static int vmgen_get_new(struct file *file, const struct devioctl_request *req,
+			 struct devioctl_request __user *block,
+			 const struct vm_gencounter *known,
+			 struct vm_gencounter *id, u64 *changes)
+{
+	struct vmgen_file *f = file->private_data;
+	int ret;
+
+	if (!(READ_ONCE(f->vg->flags) & VMGENCOUNTER_WAKEUP))
+		return -EOPNOTSUPP;
+	ret = vmgen_await(f, known, true, id, changes);
+	if (ret != -EAGAIN || file->f_flags & O_NONBLOCK)
+		return ret;
+	if (!devioctl_can_write(block, sizeof(*block)) ||
+	    !devioctl_can_write(u64_to_user_ptr(req->out_buffer), sizeof(*id)))
+		return -EFAULT;
+	return vmgen_await(f, known, false, id, changes);
 }
 
 /* Polling mode without input, event-driven mode with the ID in it. */
 static int vmgen_get_requested(struct file *file,
 			       const struct devioctl_request *req,
+			       struct devioctl_request __user *block,
 			       struct vm_gencounter *id, u64 *changes)
 {
 	struct vmgen_file *f = file->private_data;
@@ -51,10 +73,8 @@ static int vmgen_get_requested(struct file *file,
 		return ret;
 	if (READ_ONCE(f->vg->gone))
 		return -ENODEV;
-	if (req->in_size && !(READ_ONCE(f->vg->flags) & VMGENCOUNTER_WAKEUP))
-		return -EOPNOTSUPP;
 	if (req->in_size)
-		return vmgen_await(f, &known, file->f_flags & O_NONBLOCK, id, changes);
+		return vmgen_get_new(file, req, block, &known, id, changes);
 	*changes = vmgen_look(f->vg, id);
 	return 0;
 }
@@ -67,15 +87,14 @@ static long vmgen_ioctl_read(struct file *file,
 	u64 changes;
 	int ret;
 
-	if (copy_from_user(&req, block, sizeof(req)) ||
-	    !devioctl_can_write(block, sizeof(*block)))
+	if (copy_from_user(&req, block, sizeof(req)))
 		return -EFAULT;
-	ret = vmgen_get_requested(file, &req, &id, &changes);
+	ret = vmgen_get_requested(file, &req, block, &id, &changes);
 	if (!ret && copy_to_user(u64_to_user_ptr(req.out_buffer), &id, sizeof(id)))
 		ret = -EFAULT;
 	ret = devioctl_complete(block, ret ? 0 : sizeof(id), ret);
 	if (!ret)
-		vmgen_mark_delivered(file->private_data, changes, &id);
+		vmgen_mark_delivered(file->private_data, changes);
 	return ret;
 }
 
@@ -89,15 +108,7 @@ static long vmgen_ioctl_get_info(struct file *file,
 		return -EACCES;
 	if (READ_ONCE(vg->gone))
 		return -ENODEV;
-	vmgen_look(vg, &info.id);	/* counts a change that nobody saw yet */
-	spin_lock_irq(&vg->lock);
-	info.id = vg->seen;
-	info.changes = vg->changes;
-	info.changed_at = vg->changed_at;
-	spin_unlock_irq(&vg->lock);
-	info.flags = READ_ONCE(vg->flags);
-	if (info.flags & VMGENCOUNTER_MMAP)
-		info.offset = offset_in_page(vg->addr);
+	vmgen_get_info(vg, &info);
 	return copy_to_user(argp, &info, sizeof(info)) ? -EFAULT : 0;
 }
 

@@ -5,7 +5,7 @@
  * Lifetime: the driver core removes the attributes when driver.c unregisters the
  * misc device, and waits for those who read them. struct vmgen stays until then.
  *
- * Locks: none here. vmgen_look() takes vmgen.lock.
+ * Locks: none here. vmgen_look() takes vmgen.lock if the ID is new.
  */
 
 #include <linux/device.h>
@@ -52,6 +52,17 @@ static ssize_t changes_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(changes);
 
+/* Secrets may be drawn from the kernel when this is what changes is; -1 before. */
+static ssize_t reseeded_show(struct device *dev, struct device_attribute *attr,
+			     char *buf)
+{
+	struct vmgencounter_info info = {};
+
+	vmgen_get_info(vmgen_of(dev), &info);
+	return sysfs_emit(buf, "%lld\n", info.reseeded);
+}
+static DEVICE_ATTR_RO(reseeded);
+
 static ssize_t device_interface_guid_show(struct device *dev,
 					  struct device_attribute *attr,
 					  char *buf)
@@ -64,6 +75,7 @@ static struct attribute *vmgen_attrs[] = {
 	&dev_attr_generation.attr,
 	&dev_attr_generation_guid.attr,
 	&dev_attr_changes.attr,
+	&dev_attr_reseeded.attr,
 	&dev_attr_device_interface_guid.attr,
 	NULL
 };

@@ -15,16 +15,14 @@
  * one from each open file, and keeps the buffer mapped until the last is put.
  * Unbinding marks it gone, wakes everybody and does not wait for user space.
  *
- * Locks, outermost first; none is held while user memory is touched, so no page
- * fault of one thread can hold up another one that shares its open file:
- *   vmgen.announcing   one announcement of a change at a time
- *   vmgen.lock         the count of changes
- *   vmgen_file.lock    the last ID delivered
+ * Locks: vmgen.lock, which who counts a change takes, and nobody while user memory is
+ * touched. Who only looks reads in a section of vmgen.seq and writes nothing shared.
  *
  * Each file calls only those below it, and what it uses of a file is declared
  * under that file's name. Nothing calls driver.c:
  *   driver.c           bind and unbind, beside the in-tree driver
  *   wakeup.c           who tells us of a change, and whom we tell
+ *   reseed.c           the kernel's random number generator
  *   firmware.c         where the ID is
  *   chardev.c          the open files
  *   ioctl.c            the calls with a request block, and GET_INFO
@@ -34,12 +32,12 @@
 #ifndef _VMGENCOUNTER_VMGEN_H
 #define _VMGENCOUNTER_VMGEN_H
 
+#include <linux/atomic.h>
 #include <linux/fs.h>
 #include <linux/kref.h>
 #include <linux/miscdevice.h>
-#include <linux/mutex.h>
-#include <linux/notifier.h>
 #include <linux/pm.h>
+#include <linux/seqlock.h>
 #include <linux/spinlock.h>
 #include <linux/sysfs.h>
 #include <linux/types.h>
@@ -62,27 +60,24 @@ struct vmgen {
 	u32 flags;			/* VMGENCOUNTER_* */
 	int irq;			/* of the devicetree's device, or an error */
 	bool gone;			/* set once, when unbound */
-	struct notifier_block vmfork;
-	struct work_struct announce;	/* for a vmfork chain that must not sleep */
 
+	struct work_struct announce;	/* who wakes those who wait */
+	struct file *urandom;		/* @announce: reseeds by it; NULL if there is none */
+	unsigned long announced;	/* @announce: @changes when @wait was last woken */
 	wait_queue_head_t wait;
 	struct fasync_struct *fasync;
 
-	struct mutex announcing;	/* one announcement at a time */
-	unsigned long announced;	/* @changes when @wait was last woken */
-
-	spinlock_t lock;		/* protects the three below */
-	struct vm_gencounter seen;	/* @lock: the last ID anybody saw */
-	u64 changes;			/* @lock: how often that changed */
-	u64 changed_at;			/* @lock: and when it last did */
+	raw_spinlock_t lock;		/* for who writes the rest, by way of @seq */
+	seqcount_raw_spinlock_t seq;
+	struct vm_gencounter seen;	/* @seq: the last ID anybody saw */
+	u64 changes;			/* @seq: how often that changed */
+	u64 changed_at;			/* @seq: and when it last did */
+	u64 reseeded;			/* @seq: @changes that the generator knows of */
 };
 
 struct vmgen_file {
 	struct vmgen *vg;
-	spinlock_t lock;		/* protects the three below */
-	bool told;			/* @lock: @delivered is valid */
-	struct vm_gencounter delivered;	/* @lock: the last ID */
-	u64 changes;			/* @lock: what vmgen_look() said of it */
+	atomic_long_t told;		/* @changes when it last delivered, and 1; or 0 */
 };
 
 /* ---- wakeup.c ---- */
@@ -97,28 +92,38 @@ extern const struct dev_pm_ops vmgen_pm_ops;
 void vmgen_wake(struct vmgen *vg);
 
 /**
- * vmgen_mix_and_announce() - look for a change, and tell everybody of it
- * @vg: the device
- *
- * The kernel's RNG gets a new ID before anybody is woken. The function sleeps.
- */
-void vmgen_mix_and_announce(struct vmgen *vg);
-
-/**
- * vmgen_announce_work() - tell everybody of a change that the RNG knows
- * @work: vmgen.announce of the device
- */
-void vmgen_announce_work(struct work_struct *work);
-
-/**
  * vmgen_subscribe() - hear of changes, until @dev is unbound
  * @dev: the platform device that is being bound
  * @vg: its device
- * @vmfork: the in-tree driver is bound, and its notifier chain tells us
  *
- * A device that cannot notify loses its flags VMGENCOUNTER_WAKEUP*, and remains.
+ * A device that cannot notify loses its flags VMGENCOUNTER_WAKEUP*, and remains. The
+ * kernel's random number generator is reseeded once before this returns.
+ *
+ * Return: 0 or -ENOMEM.
  */
-void vmgen_subscribe(struct device *dev, struct vmgen *vg, bool vmfork);
+int vmgen_subscribe(struct device *dev, struct vmgen *vg);
+
+/* ---- reseed.c ---- */
+
+/**
+ * vmgen_open_urandom() - get what vmgen_reseed() needs, until @dev is unbound
+ * @dev: the platform device that is being bound
+ * @vg: its device, whose @urandom and VMGENCOUNTER_WAKEUP_AFTER_RESEED this sets
+ *
+ * Return: 0, also if there is no /dev/urandom, or -ENOMEM.
+ */
+int vmgen_open_urandom(struct device *dev, struct vmgen *vg);
+
+/**
+ * vmgen_reseed() - reseed the kernel's random number generator
+ * @vg: the device
+ * @id: the ID that the generator is to know of
+ *
+ * For kernel threads alone, as they have CAP_SYS_ADMIN. The function sleeps.
+ *
+ * Return: 0 or a negative errno; then @id is in the pool for the next reseed.
+ */
+int vmgen_reseed(struct vmgen *vg, const struct vm_gencounter *id);
 
 /* ---- firmware.c ---- */
 
@@ -205,32 +210,36 @@ void vmgen_read_buffer(struct vmgen *vg, struct vm_gencounter *id);
 u64 vmgen_look(struct vmgen *vg, struct vm_gencounter *id);
 
 /**
- * vmgen_announced() - the count of changes that those who wait were last woken for
+ * vmgen_set_reseeded() - note what the kernel's generator was reseeded for
  * @vg: the device
- *
- * Return: the low bits of that count.
+ * @changes: what vmgen_look() said before the reseed
  */
-unsigned long vmgen_announced(struct vmgen *vg);
+void vmgen_set_reseeded(struct vmgen *vg, u64 changes);
+
+/**
+ * vmgen_get_info() - what VMGENCOUNTER_GET_INFO tells, all of one moment
+ * @vg: the device
+ * @info: gets it; the caller has filled it with zeroes
+ */
+void vmgen_get_info(struct vmgen *vg, struct vmgencounter_info *info);
 
 /**
  * vmgen_is_unread() - has an open file yet to deliver this ID?
  * @f: the open file
- * @id: the ID
+ * @changes: what vmgen_look() said of the ID
  *
  * Return: true if another one was the last, or there was none.
  */
-bool vmgen_is_unread(struct vmgen_file *f, const struct vm_gencounter *id);
+bool vmgen_is_unread(struct vmgen_file *f, u64 changes);
 
 /**
  * vmgen_mark_delivered() - note what an open file has delivered
  * @f: the open file
- * @changes: what vmgen_look() said of @id
- * @id: the ID that the caller has got
+ * @changes: what vmgen_look() said of the ID that the caller has got
  *
- * Return: true if @id is news to those who share the open file.
+ * Return: true if that ID is news to those who share the open file.
  */
-bool vmgen_mark_delivered(struct vmgen_file *f, u64 changes,
-			  const struct vm_gencounter *id);
+bool vmgen_mark_delivered(struct vmgen_file *f, u64 changes);
 
 /**
  * vmgen_await() - wait for a new ID

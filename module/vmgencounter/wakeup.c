@@ -2,17 +2,18 @@
 /*
  * Wake-up: who tells us of a change, and whom we tell
  *
- * Where the in-tree vmgenid driver is bound it hears the Notify, reseeds the
- * kernel's RNG and then calls the vmfork notifier chain, where we listen. A
- * Notify handler of our own would run before that reseed, so there is one only
- * where that driver is not bound. Resume looks at the ID in any case.
+ * The ACPI Notify, the devicetree's interrupt, resume and bind all do the same: they
+ * queue one work item, which looks at the ID, reseeds the kernel's random number
+ * generator if it is new, and then wakes everybody. The in-tree vmgenid driver
+ * may hear of the same change before or after us, or not be there: nothing here
+ * depends on it.
  *
  * Lifetime: each subscription ends when the platform device is unbound, and its
- * end waits for a handler that runs. The reference of that device is put later, so
- * handlers need none of their own.
+ * end waits for a handler that runs and then for the work. The reference of that
+ * device is put later, so neither needs one of its own.
  *
- * Locks: vmgen.announcing is held while one change is announced. Nobody holds a
- * lock while the RNG gets the ID, as it may call the vmfork chain.
+ * Locks: none. A work item runs once at a time, so vmgen_announce_work() alone writes
+ * what it writes.
  */
 
 #include <linux/acpi.h>
@@ -44,120 +45,70 @@ static void vmgen_send_uevent(struct vmgen *vg, u64 changes)
 	kobject_uevent_env(&vg->misc.this_device->kobj, KOBJ_CHANGE, env);
 }
 
-/*
- * Wake everybody if there is a change that they were not woken for. The order
- * matters to vmgen_await(): @announced moves after the new ID is in the buffer
- * and before the wake-up.
- */
-static void vmgen_announce(struct vmgen *vg)
+static void vmgen_reseed_for(struct vmgen *vg, u64 changes, const struct vm_gencounter *id)
 {
-	struct vm_gencounter id;
-	u64 changes;
+	int ret = vmgen_reseed(vg, id);
 
-	mutex_lock(&vg->announcing);
-	changes = vmgen_look(vg, &id);
-	if (vg->announced != (unsigned long)changes) {
-		/* pairs with vmgen_announced(): the ID changed before this */
-		smp_store_release(&vg->announced, (unsigned long)changes);
-		vmgen_wake(vg);
-		kill_fasync(&vg->fasync, SIGIO, POLL_IN);
-		vmgen_send_uevent(vg, changes);
+	if (!ret) {
+		vmgen_set_reseeded(vg, changes);
+		return;
 	}
-	mutex_unlock(&vg->announcing);
+	if (READ_ONCE(vg->flags) & VMGENCOUNTER_WAKEUP_AFTER_RESEED)
+		dev_warn(vg->misc.this_device, "RNDRESEEDCRNG failed (error %d): getrandom() may repeat itself for a minute after a change\n",
+			 ret);
+	WRITE_ONCE(vg->flags, vg->flags & ~VMGENCOUNTER_WAKEUP_AFTER_RESEED);
 }
 
 /*
- * For changes that the in-tree driver does not hear of. The RNG comes first.
- * Not under @announcing: mixing may call the vmfork chain, and that us.
+ * The order matters to vmgen_await(): the ID is in the buffer, then the generator is
+ * reseeded for it, then @announced moves, then everybody wakes. A change that comes
+ * in between has a Notify of its own, which queues this work again.
  */
-void vmgen_mix_and_announce(struct vmgen *vg)
+static void vmgen_announce_work(struct work_struct *work)
 {
+	struct vmgen *vg = container_of(work, struct vmgen, announce);
 	struct vm_gencounter id;
+	u64 changes = vmgen_look(vg, &id);
 
-	if ((unsigned long)vmgen_look(vg, &id) != vmgen_announced(vg))
-		compat_mix_generation((const void *)vg->buffer, sizeof(id));
-	vmgen_announce(vg);
+	if (changes != vg->reseeded)
+		vmgen_reseed_for(vg, changes, &id);
+	if (vg->announced == (unsigned long)changes)
+		return;
+	/* pairs with vmgen_announced() */
+	smp_store_release(&vg->announced, (unsigned long)changes);
+	vmgen_wake(vg);
+	kill_fasync(&vg->fasync, SIGIO, POLL_IN);
+	vmgen_send_uevent(vg, changes);
 }
 
-static int vmgen_vmfork(struct notifier_block *nb, unsigned long action,
-			void *data)
+/* For who is no handler: returns when a change that was there has been announced. */
+static void vmgen_announce_now(struct vmgen *vg)
 {
-	vmgen_announce(container_of(nb, struct vmgen, vmfork));
-	return NOTIFY_DONE;
+	schedule_work(&vg->announce);
+	flush_work(&vg->announce);
 }
 
-void vmgen_announce_work(struct work_struct *work)
+/* The change is counted at once, as another one may come before the work is done. */
+static void vmgen_announce_soon(struct vmgen *vg)
 {
-	vmgen_announce(container_of(work, struct vmgen, announce));
-}
-
-/*
- * The in-tree driver of a devicetree's device calls the chain in hard interrupt,
- * so nothing here sleeps. The change is counted at once, as another one may come
- * before the work is done.
- */
-static int vmgen_vmfork_atomic(struct notifier_block *nb, unsigned long action,
-			       void *data)
-{
-	struct vmgen *vg = container_of(nb, struct vmgen, vmfork);
 	struct vm_gencounter id;
 
 	vmgen_look(vg, &id);
 	schedule_work(&vg->announce);
-	return NOTIFY_DONE;
 }
 
 static void vmgen_acpi_notify(acpi_handle handle, u32 event, void *data)
 {
-	vmgen_mix_and_announce(data);
+	vmgen_announce_soon(data);
 }
 
 static irqreturn_t vmgen_irq(int irq, void *data)
 {
-	return IRQ_WAKE_THREAD;
-}
-
-static irqreturn_t vmgen_irq_thread(int irq, void *data)
-{
-	vmgen_mix_and_announce(data);
+	vmgen_announce_soon(data);
 	return IRQ_HANDLED;
 }
 
 /* ---- who tells us of changes ---- */
-
-/*
- * The chain's lock is one that sleeps, and where the interrupt's hard handler takes
- * it, nobody may hold it meanwhile. What comes in between comes afterwards.
- */
-static int vmgen_change_vmfork(struct vmgen *vg, int (*change)(struct notifier_block *))
-{
-	int ret;
-
-	if (vg->irq > 0)
-		disable_irq(vg->irq);
-	ret = change(&vg->vmfork);
-	if (vg->irq > 0)
-		enable_irq(vg->irq);
-	return ret;
-}
-
-static void vmgen_unsubscribe_vmfork(void *data)
-{
-	struct vmgen *vg = data;
-
-	vmgen_change_vmfork(vg, unregister_random_vmfork_notifier);
-	cancel_work_sync(&vg->announce);
-}
-
-static int vmgen_subscribe_vmfork(struct device *dev, struct vmgen *vg)
-{
-	int ret;
-
-	vg->vmfork.notifier_call = vmgen_dt_device(dev) ? vmgen_vmfork_atomic :
-							  vmgen_vmfork;
-	ret = vmgen_change_vmfork(vg, register_random_vmfork_notifier);
-	return ret ?: devm_add_action_or_reset(dev, vmgen_unsubscribe_vmfork, vg);
-}
 
 static void vmgen_unsubscribe_acpi(void *data)
 {
@@ -165,6 +116,7 @@ static void vmgen_unsubscribe_acpi(void *data)
 	acpi_remove_notify_handler(data, ACPI_DEVICE_NOTIFY, vmgen_acpi_notify);
 }
 
+/* ACPI takes several handlers for one device; the in-tree driver's is another. */
 static int vmgen_subscribe_acpi(struct device *dev, struct vmgen *vg)
 {
 	acpi_handle handle = ACPI_HANDLE(dev);
@@ -175,16 +127,12 @@ static int vmgen_subscribe_acpi(struct device *dev, struct vmgen *vg)
 	return devm_add_action_or_reset(dev, vmgen_unsubscribe_acpi, handle);
 }
 
-/*
- * Shared, and with a first handler that does not mask the line, so that the in-tree
- * driver may still come and want it, too.
- */
+/* Shared, as the in-tree driver may want it, too. */
 static int vmgen_subscribe_irq(struct device *dev, struct vmgen *vg)
 {
 	if (vg->irq < 0)
 		return vg->irq;
-	return devm_request_threaded_irq(dev, vg->irq, vmgen_irq, vmgen_irq_thread,
-					 IRQF_SHARED, "vmgencounter", vg);
+	return devm_request_irq(dev, vg->irq, vmgen_irq, IRQF_SHARED, "vmgencounter", vg);
 }
 
 /* A device that cannot notify is still good for polling. */
@@ -196,33 +144,38 @@ static void vmgen_no_wakeup(struct device *dev, struct vmgen *vg, int err)
 	vmgen_wake(vg);
 }
 
-/* A change before this was nobody's wake-up: the caller looks once more. */
-void vmgen_subscribe(struct device *dev, struct vmgen *vg, bool vmfork)
+static void vmgen_cancel_work(void *data)
 {
-	const char *source;
+	cancel_work_sync(&((struct vmgen *)data)->announce);
+}
+
+int vmgen_subscribe(struct device *dev, struct vmgen *vg)
+{
+	bool irq = vmgen_dt_device(dev);
 	int ret;
 
-	if (vmfork) {
-		source = "the vmgenid driver";
-		ret = vmgen_subscribe_vmfork(dev, vg);
-	} else if (vmgen_dt_device(dev)) {
-		source = "its interrupt";
-		ret = vmgen_subscribe_irq(dev, vg);
-	} else {
-		source = "ACPI";
-		ret = vmgen_subscribe_acpi(dev, vg);
-	}
+	INIT_WORK(&vg->announce, vmgen_announce_work);
+	ret = devm_add_action(dev, vmgen_cancel_work, vg);
+	if (ret)
+		return ret;
+	ret = irq ? vmgen_subscribe_irq(dev, vg) : vmgen_subscribe_acpi(dev, vg);
 	if (ret)
 		vmgen_no_wakeup(dev, vg, ret);
 	else
 		dev_info(dev, "generation ID at %pa, changes from %s\n", &vg->addr,
-			 source);
+			 irq ? "its interrupt" : "ACPI");
+	/* A change before this was nobody's wake-up. */
+	vmgen_announce_now(vg);
+	return 0;
 }
 
-/* Some hypervisors send no Notify for what happened while the guest slept. */
+/*
+ * Some hypervisors send no Notify for what happened while the guest slept. No process
+ * runs yet, so that none draws from a generator that was not reseeded.
+ */
 static int vmgen_resume(struct device *dev)
 {
-	vmgen_mix_and_announce(dev_get_drvdata(dev));
+	vmgen_announce_now(dev_get_drvdata(dev));
 	return 0;
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The flags promise what the kernel can keep, no more and no less. That depends
- * on its vmgenid driver: whether it is built in or a module, has the device, and
- * had it when ours was loaded. The kernel's own files tell.
+ * The flags promise the same whatever the kernel's vmgenid driver is, built in, a
+ * module, bound or not, and what happens to it later.
  */
 #include <limits.h>
 
@@ -50,21 +49,13 @@ static bool is_deaf(void)
 	       (is_devicetree() && !has_dt_property("interrupts"));
 }
 
-static bool wakeups_come_from_vmgenid(void)
-{
-	return intree_driver_bound() && !intree_driver_late();
-}
-
 /* The table of docs/vmgencounter.rst. */
 TEST_F(vmgen, flags_fit_the_kernel)
 {
 	uint32_t flags = VMGENCOUNTER_MMAP;
 
 	if (!is_deaf())
-		flags |= VMGENCOUNTER_WAKEUP;
-	if (flags & VMGENCOUNTER_WAKEUP &&
-	    (wakeups_come_from_vmgenid() || intree_driver_is_module()))
-		flags |= VMGENCOUNTER_WAKEUP_AFTER_RESEED;
+		flags |= VMGENCOUNTER_WAKEUP | VMGENCOUNTER_WAKEUP_AFTER_RESEED;
 	EXPECT_EQ(flags, self->info.flags)
 		TH_LOG("vmgenid: %s%s%s",
 		       intree_driver_is_module() ? "a module" :
@@ -75,9 +66,8 @@ TEST_F(vmgen, flags_fit_the_kernel)
 
 TEST_F(vmgen, log_tells_the_source)
 {
-	const char *line = wakeups_come_from_vmgenid() ? ", changes from the vmgenid driver" :
-			   is_devicetree() ? ", changes from its interrupt" :
-			   ", changes from ACPI";
+	const char *line = is_devicetree() ? ", changes from its interrupt" :
+					     ", changes from ACPI";
 
 	if (!(self->info.flags & VMGENCOUNTER_WAKEUP))
 		SKIP(return, "there is no source");

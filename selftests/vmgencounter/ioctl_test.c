@@ -4,8 +4,10 @@
  * and that nothing else is touched.
  */
 #include <linux/fs.h>
+#include <linux/userfaultfd.h>
 #include <stddef.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "vmgen_helpers.h"
@@ -31,7 +33,8 @@ ASSERT_OFFSET(struct vmgencounter_info, changes, 16);
 ASSERT_OFFSET(struct vmgencounter_info, changed_at, 24);
 ASSERT_OFFSET(struct vmgencounter_info, offset, 32);
 ASSERT_OFFSET(struct vmgencounter_info, flags, 36);
-ASSERT_OFFSET(struct vmgencounter_info, reserved, 40);
+ASSERT_OFFSET(struct vmgencounter_info, reseeded, 40);
+ASSERT_OFFSET(struct vmgencounter_info, reserved, 48);
 
 static_assert(IOCTL_VMGENCOUNTER_READ == 0x0032c004, "the Windows code");
 static_assert(VMGENCOUNTER_GET_INFO == 0x8040c010, "our own code");
@@ -59,6 +62,14 @@ FIXTURE_TEARDOWN(vmgen)
 	close(self->fd);
 }
 
+/* The call has not ended, or a signal ended it. */
+static void expect_untouched(struct __test_metadata *_metadata,
+			     const struct devioctl_request *req)
+{
+	EXPECT_EQ(UNTOUCHED, req->status);
+	EXPECT_EQ(UNTOUCHED, req->information);
+}
+
 /* The call ended with @err, and its block says the same. */
 static void expect_result(struct __test_metadata *_metadata, int err, int seen,
 			  const struct devioctl_request *req)
@@ -77,28 +88,22 @@ static int call(int fd, struct devioctl_request *req, const void *in,
 
 /* ---- VMGENCOUNTER_GET_INFO ---- */
 
-/* Whether a module could reseed the kernel's RNG, were it not for a driver. */
-static bool kernel_exports_reseed(void)
-{
-	return !system("grep -q __ksymtab_add_vmfork_randomness /proc/kallsyms");
-}
-
 /* The first test, so that a fresh guest is seen before any change. */
 TEST_F_TIMEOUT(vmgen, info, TEST_TIMEOUT)
 {
 	struct vmgencounter_info info;
-	uint32_t flags = VMGENCOUNTER_WAKEUP | VMGENCOUNTER_MMAP;
+	uint32_t flags = VMGENCOUNTER_WAKEUP | VMGENCOUNTER_WAKEUP_AFTER_RESEED |
+			 VMGENCOUNTER_MMAP;
 	int i;
 
-	if (intree_driver_bound() || kernel_exports_reseed())
-		flags |= VMGENCOUNTER_WAKEUP_AFTER_RESEED;
 	memset(&info, 0xff, sizeof(info));
 	ASSERT_EQ(0, ioctl(self->fd, VMGENCOUNTER_GET_INFO, &info));
 	EXPECT_TRUE(same_id(&self->id, &info.id));
 	EXPECT_EQ(!info.changes, !info.changed_at);
 	EXPECT_EQ(fast_device() ? 0x30 : 0x28, info.offset);
 	EXPECT_EQ(flags, info.flags);
-	for (i = 0; i < 3; i++)
+	EXPECT_EQ(info.changes, info.reseeded);
+	for (i = 0; i < 2; i++)
 		EXPECT_EQ(0, info.reserved[i]);
 	EXPECT_EQ(READABLE, readiness(self->fd));
 }
@@ -348,6 +353,7 @@ TEST_F_TIMEOUT(vmgen, known_id_that_is_current, TEST_TIMEOUT)
 		interrupt(c[i].w.tid);
 		EXPECT_TRUE(is_asleep(c[i].w.tid));
 		EXPECT_LT(switches, voluntary_switches(c[i].w.tid));
+		expect_untouched(_metadata, &c[i].req);
 	}
 	begin = boottime_ns();
 	ASSERT_EQ(0, new_generation());
@@ -374,10 +380,70 @@ TEST_F_TIMEOUT(vmgen, signal_ends_the_wait, TEST_TIMEOUT)
 	ASSERT_EQ(0, start_call(&c));
 	EXPECT_TRUE(is_asleep(c.w.tid));
 	interrupt(c.w.tid);
-	expect_result(_metadata, EINTR, waiter_join(&c.w), &c.req);
+	EXPECT_EQ(EINTR, waiter_join(&c.w));
+	expect_untouched(_metadata, &c.req);
 	EXPECT_TRUE(all_a5(c.buffer + ID_SIZE, c.buffer + sizeof(c.buffer)));
 	EXPECT_EQ(READABLE, readiness(c.w.fd));
 	waiter_close(&c.w);
+}
+
+/* The state of a process: the character after its name. */
+static char state_of(pid_t pid)
+{
+	char path[64], stat[512];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (read_line(path, stat, sizeof(stat)) || !strrchr(stat, ')'))
+		return '?';
+	return strrchr(stat, ')')[2];
+}
+
+static void wait_state(pid_t pid, char state)
+{
+	while (state_of(pid) != state)
+		sched_yield();
+}
+
+/* What the process that is stopped shares with the one that stops it. */
+struct stopped_call {
+	struct devioctl_request req;
+	struct vm_gencounter out;
+	int err;
+};
+
+static void call_and_exit(int fd, struct stopped_call *c)
+{
+	c->err = ioctl(fd, IOCTL_VMGENCOUNTER_READ, &c->req) ? errno : 0;
+	_exit(0);
+}
+
+/* A call that was stopped goes on, so nobody has been told that it had ended. */
+TEST_F_TIMEOUT(vmgen, stopped_during_the_wait, TEST_TIMEOUT)
+{
+	struct stopped_call *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status;
+	pid_t pid;
+
+	ASSERT_NE(MAP_FAILED, c);
+	c->out = self->id;
+	fill_request(&c->req, &c->out, ID_SIZE, &c->out, ID_SIZE);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		call_and_exit(self->fd, c);
+	wait_asleep(pid);
+	ASSERT_EQ(0, kill(pid, SIGSTOP));
+	wait_state(pid, 'T');
+	expect_untouched(_metadata, &c->req);
+	ASSERT_EQ(0, kill(pid, SIGCONT));
+	wait_asleep(pid);
+	expect_untouched(_metadata, &c->req);
+	ASSERT_EQ(0, new_generation());
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	expect_result(_metadata, 0, c->err, &c->req);
+	EXPECT_FALSE(same_id(&self->id, &c->out));
+	munmap(c, sizeof(*c));
 }
 
 /* The output goes away during the wait: the change is then still to come. */
@@ -397,6 +463,70 @@ TEST_F_TIMEOUT(vmgen, output_goes_during_the_wait, TEST_TIMEOUT)
 	expect_result(_metadata, EFAULT, waiter_join(&c.w), &c.req);
 	EXPECT_EQ(READABLE, readiness(c.w.fd));
 	waiter_close(&c.w);
+}
+
+/* A page that userfaultfd write-protects, until somebody wants to write to it. */
+struct guarded {
+	int uffd;
+	struct uffdio_writeprotect range;
+};
+
+/* 0 or an errno: EINVAL if the kernel cannot. */
+static int guard(struct guarded *g, void *page)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP,
+	};
+	struct uffdio_register area = {
+		.range = { (uintptr_t)page, getpagesize() },
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+
+	g->range = (struct uffdio_writeprotect) {
+		.range = area.range,
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	g->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	return g->uffd < 0 || ioctl(g->uffd, UFFDIO_API, &api) ||
+	       ioctl(g->uffd, UFFDIO_REGISTER, &area) ||
+	       ioctl(g->uffd, UFFDIO_WRITEPROTECT, &g->range) ? errno : 0;
+}
+
+static void *serve_one_write(void *arg)
+{
+	struct guarded *g = arg;
+	struct uffd_msg msg;
+
+	g->range.mode = 0;
+	if (read(g->uffd, &msg, sizeof(msg)) == sizeof(msg))
+		ioctl(g->uffd, UFFDIO_WRITEPROTECT, &g->range);
+	return NULL;
+}
+
+/* The output is looked at before the wait, by who serves its page. */
+TEST_F_TIMEOUT(vmgen, output_that_userfaultfd_serves, TEST_TIMEOUT)
+{
+	void *page = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	struct waiting_call c;
+	struct guarded g;
+	pthread_t server;
+
+	ASSERT_NE(MAP_FAILED, page);
+	if (guard(&g, page))
+		SKIP(return, "userfaultfd cannot write-protect here: %s", strerror(errno));
+	ASSERT_EQ(0, pthread_create(&server, NULL, serve_one_write, &g));
+	prepare_call(&c, 0, &self->id);
+	c.req.out_buffer = (uintptr_t)page;
+	ASSERT_EQ(0, start_call(&c));
+	ASSERT_EQ(0, pthread_join(server, NULL));
+	wait_asleep(c.w.tid);
+	ASSERT_EQ(0, new_generation());
+	expect_result(_metadata, 0, waiter_join(&c.w), &c.req);
+	waiter_close(&c.w);
+	close(g.uffd);
+	munmap(page, getpagesize());
 }
 
 /* ---- the count of changes ---- */
@@ -427,6 +557,25 @@ TEST_F_TIMEOUT(vmgen, changes_since_bound, TEST_TIMEOUT)
 	ASSERT_EQ(0, current_id(self->fd, &self->out));
 	ASSERT_EQ(0, ioctl(self->fd, VMGENCOUNTER_GET_INFO, &info));
 	EXPECT_EQ(0, memcmp(&again, &info, sizeof(info)));
+}
+
+/* A program that is ahead of the Notify sees that the generator does not know yet. */
+TEST_F_TIMEOUT(vmgen, reseeded_follows_the_notify, TEST_TIMEOUT)
+{
+	struct vmgencounter_info before, info;
+
+	if (!fast_device())
+		SKIP(return, "this device has no change without its Notify");
+	ASSERT_EQ(0, ioctl(self->fd, VMGENCOUNTER_GET_INFO, &before));
+	ASSERT_EQ(before.changes, before.reseeded);
+	ASSERT_EQ(0, test_command("set"));
+	ASSERT_EQ(0, ioctl(self->fd, VMGENCOUNTER_GET_INFO, &info));
+	EXPECT_EQ(before.changes + 1, info.changes);
+	EXPECT_EQ(before.changes, info.reseeded);
+	ASSERT_EQ(0, test_command("notify"));
+	while (info.reseeded != info.changes)
+		ASSERT_EQ(0, ioctl(self->fd, VMGENCOUNTER_GET_INFO, &info));
+	EXPECT_EQ(before.changes + 1, info.changes);
 }
 
 /* Whoever asks first counts the change, and the Notify does not count it again. */
@@ -580,23 +729,23 @@ TEST_F_TIMEOUT(address, of_the_output, TEST_TIMEOUT)
 	EXPECT_EQ(READABLE, readiness(self->fd));
 }
 
-/* Refused before the wait; without blocking first, which shows it sooner. */
+/* Refused before the wait. Who does not wait is not asked for the address. */
 TEST_F_TIMEOUT(address, of_the_output_of_a_wait, TEST_TIMEOUT)
 {
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_RDWR | O_NONBLOCK));
-	ASSERT_EQ(EFAULT, call_bad(self, &self->id, NULL));
+	expect_result(_metadata, EAGAIN, call_bad(self, &self->id, NULL), &self->req);
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_RDWR));
 	expect_result(_metadata, EFAULT, call_bad(self, &self->id, NULL), &self->req);
 	EXPECT_EQ(READABLE, readiness(self->fd));
 }
 
-/* A block that cannot be written is refused at once, whatever it asks for. */
+/* One that can be read is all zero, and fails for what it asks for: no output. */
 TEST_F_TIMEOUT(address, of_the_block, TEST_TIMEOUT)
 {
 	void *block = (void *)(uintptr_t)self->bad;
 
 	EXPECT_EQ(-1, ioctl(self->fd, IOCTL_VMGENCOUNTER_READ, block));
-	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(can_be_read(&variant->bad) ? ENOBUFS : EFAULT, errno);
 	EXPECT_EQ(READABLE, readiness(self->fd));
 }
 
@@ -650,6 +799,9 @@ TEST_F_TIMEOUT(vmgen, conditions_in_their_order, TEST_TIMEOUT)
 	expect_result(_metadata, EINVAL,
 		      call(self->fd, &self->req, gone, 1, gone, ID_SIZE), &self->req);
 	expect_result(_metadata, EFAULT,
+		      call(self->fd, &self->req, gone, ID_SIZE, &self->out, ID_SIZE),
+		      &self->req);
+	expect_result(_metadata, EAGAIN,
 		      call(self->fd, &self->req, &self->id, ID_SIZE, gone, ID_SIZE),
 		      &self->req);
 	expect_result(_metadata, EAGAIN,
@@ -658,6 +810,19 @@ TEST_F_TIMEOUT(vmgen, conditions_in_their_order, TEST_TIMEOUT)
 	EXPECT_EQ(-1, ioctl(writer, VMGENCOUNTER_GET_INFO, gone));
 	EXPECT_EQ(EACCES, errno);
 	close(writer);
+}
+
+/* What is known before the wait is said before the wait. */
+TEST_F_TIMEOUT(vmgen, block_of_a_wait_that_cannot_be_written, TEST_TIMEOUT)
+{
+	struct devioctl_request *req = page_edge(getpagesize(), PAGE_MISSING);
+
+	ASSERT_NE(MAP_FAILED, req);
+	fill_request(req, &self->id, ID_SIZE, &self->out, ID_SIZE);
+	ASSERT_EQ(0, mprotect(req, getpagesize(), PROT_READ));
+	EXPECT_EQ(-1, ioctl(self->fd, IOCTL_VMGENCOUNTER_READ, req));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(READABLE, readiness(self->fd));
 }
 
 /* Succeeds but for its report, so it has not succeeded. */

@@ -231,8 +231,7 @@ TEST_F_TIMEOUT(vmgen, between_change_and_notify, TEST_TIMEOUT)
 
 /*
  * A -> B, seen by one who asked early, -> A again, and only then a Notify: for
- * him who knows B it is a change like any other. (The in-tree driver compares
- * with the ID of the last Notify and passes nothing on.)
+ * him who knows B it is a change like any other.
  */
 TEST_F_TIMEOUT(vmgen, there_and_back_again, TEST_TIMEOUT)
 {
@@ -242,8 +241,6 @@ TEST_F_TIMEOUT(vmgen, there_and_back_again, TEST_TIMEOUT)
 
 	if (!fast_device())
 		SKIP(return, "this device has no change without its Notify");
-	if (intree_driver_bound())
-		SKIP(return, "the in-tree driver does not pass this on");
 	ASSERT_EQ(0, current_id(self->fd, &self->id));
 	snprintf(back, sizeof(back), "set %llx:%llx",
 		 (unsigned long long)self->id.generation_count,

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Nobody who waits for a change is woken before the kernel's random number
- * generator is reseeded for it, or, where the kernel cannot promise that, before
- * the ID is in its pool. The kernel's own trace tells the order: the RNG's
- * message about the reseed, or its function that we call, and each wake-up of a
- * waiter.
+ * generator is reseeded for it. The kernel's own trace tells the order: the
+ * function that RNDRESEEDCRNG calls, and each wake-up of a waiter.
  *
- * The guest is booted with trace_event=sched:sched_waking,printk:console and
- * ftrace=function ftrace_filter=add_device_randomness.
+ * The guest is booted with trace_event=sched:sched_waking and
+ * ftrace=function ftrace_filter=add_device_randomness,crng_reseed.
  */
 #include "vmgen_helpers.h"
 #include "kselftest_harness.h"
@@ -56,34 +54,27 @@ FIXTURE_TEARDOWN(vmgen)
 	tracing("events/sched/sched_waking/filter", "0");
 }
 
-static bool promised(void)
-{
-	struct vmgencounter_info info = {};
-	int fd = open(VMGEN_DEVICE, O_RDONLY | O_CLOEXEC);
-
-	ioctl(fd, VMGENCOUNTER_GET_INFO, &info);
-	close(fd);
-	return info.flags & VMGENCOUNTER_WAKEUP_AFTER_RESEED;
-}
-
 /* What the trace shows, in its order. */
 struct order {
-	int seeds;
+	int mixes;		/* our ID, into the pool */
+	int seeds;		/* from the pool, after that */
 	int wakeups;
 	int too_early;
 };
 
-#define RESEEDED	"crng reseeded due to virtual machine fork"
 #define MIXED_BY_US	"add_device_randomness <-vmgen_"
+#define RESEEDED_BY_US	"crng_reseed <-random_ioctl"
 
-static void read_trace(struct order *order, const char *seed)
+static void read_trace(struct order *order)
 {
 	FILE *trace = fopen(TRACING "/trace", "r");
 	char line[1024];
 
 	*order = (struct order) {};
 	while (trace && fgets(line, sizeof(line), trace)) {
-		if (strstr(line, seed))
+		if (strstr(line, MIXED_BY_US))
+			order->mixes++;
+		if (order->mixes && strstr(line, RESEEDED_BY_US))
 			order->seeds++;
 		if (!strstr(line, "sched_waking:"))
 			continue;
@@ -118,34 +109,27 @@ static int join_waiters(FIXTURE_DATA(vmgen) * self)
 	return err;
 }
 
-/* What must come first: the reseed, or our handing over of the ID. */
-static const char *seed_in_trace(void)
-{
-	return promised() ? RESEEDED : MIXED_BY_US;
-}
-
 TEST_F_TIMEOUT(vmgen, rng_comes_first, TEST_TIMEOUT)
 {
 	int rounds = fast_device() ? 100 : 2;
 	struct order order;
 
-	/* With the in-tree driver, nothing less than the reseed will do. */
-	ASSERT_TRUE(promised() || !intree_driver_bound());
 	while (rounds--) {
 		ASSERT_EQ(0, start_waiters(self));
 		ASSERT_EQ(0, trace_on(self->filter));
 		ASSERT_EQ(0, new_generation());
 		ASSERT_EQ(0, join_waiters(self));
 		ASSERT_EQ(0, trace_off());
-		read_trace(&order, seed_in_trace());
-		ASSERT_EQ(intree_driver_late() ? 2 : 1, order.seeds);
+		read_trace(&order);
+		ASSERT_EQ(1, order.mixes);
+		ASSERT_EQ(1, order.seeds);
 		ASSERT_LE(WAITER_KINDS, order.wakeups);
 		ASSERT_EQ(0, order.too_early);
 	}
 }
 
-/* No Notify tells of what happened during sleep, so the ID is ours to hand over. */
-TEST_F_TIMEOUT(vmgen, resume_hands_over_the_id, TEST_TIMEOUT)
+/* No Notify tells of what happened during sleep. Processes run after the reseed. */
+TEST_F_TIMEOUT(vmgen, resume_reseeds, TEST_TIMEOUT)
 {
 	struct order order;
 
@@ -157,7 +141,8 @@ TEST_F_TIMEOUT(vmgen, resume_hands_over_the_id, TEST_TIMEOUT)
 	ASSERT_EQ(0, write_text("/sys/power/state", "freeze"));
 	ASSERT_EQ(0, write_text("/sys/power/pm_test", "none"));
 	ASSERT_EQ(0, trace_off());
-	read_trace(&order, intree_driver_is_module() ? RESEEDED : MIXED_BY_US);
+	read_trace(&order);
+	EXPECT_EQ(1, order.mixes);
 	EXPECT_EQ(1, order.seeds);
 }
 

@@ -232,4 +232,51 @@ TEST_F_TIMEOUT(vmgen, intree_driver_stays_bound, TEST_TIMEOUT)
 	EXPECT_TRUE(intree_driver_bound());
 }
 
+/* Its driver on @firmware_device, where it holds that itself. "" if it does not. */
+static void vmgenid_path(const char *firmware_device, char *path)
+{
+	char link[PATH_MAX + 8];
+
+	snprintf(link, sizeof(link), "%s/driver", firmware_device);
+	if (!realpath(link, path))
+		path[0] = '\0';
+}
+
+/*
+ * What vmgenid did for the generator, this driver does, too: nobody notices that it has
+ * gone. Since 6.12 it leaves its Notify handler behind with no data, so there only that of
+ * an interrupt can be unbound and the kernel live on.
+ */
+TEST_F_TIMEOUT(vmgen, works_without_vmgenid, TEST_TIMEOUT)
+{
+	struct vmgencounter_info before, after;
+	char node[PATH_MAX], driver[PATH_MAX], file[PATH_MAX + 8];
+	struct waiter w[WAITER_KINDS];
+	int i;
+
+	ASSERT_NE(NULL, firmware_device(node));
+	vmgenid_path(node, driver);
+	if (!intree_driver_bound() || !driver[0])
+		SKIP(return, "no vmgenid that can be unbound");
+	snprintf(file, sizeof(file), "%s/unbind", driver);
+	ASSERT_EQ(0, write_text(file, strrchr(node, '/') + 1));
+	ASSERT_FALSE(intree_driver_bound());
+	ASSERT_EQ(0, ioctl(self->fd, VMGENCOUNTER_GET_INFO, &before));
+	for (i = 0; i < WAITER_KINDS; i++) {
+		ASSERT_EQ(0, waiter_open(&w[i], i));
+		ASSERT_EQ(0, waiter_start(&w[i]));
+	}
+	ASSERT_EQ(0, new_generation());
+	for (i = 0; i < WAITER_KINDS; i++) {
+		EXPECT_EQ(0, waiter_join(&w[i]));
+		waiter_close(&w[i]);
+	}
+	ASSERT_EQ(0, ioctl(self->fd, VMGENCOUNTER_GET_INFO, &after));
+	EXPECT_EQ(before.flags, after.flags);
+	EXPECT_EQ(before.changes + 1, after.changes);
+	EXPECT_EQ(after.changes, after.reseeded);
+	snprintf(file, sizeof(file), "%s/bind", driver);
+	EXPECT_EQ(0, write_text(file, strrchr(node, '/') + 1));
+}
+
 TEST_HARNESS_MAIN

@@ -48,8 +48,8 @@ struct vm_gencounter {
  * caller knows; returns the current ID as soon as it differs from that one.
  *
  * The descriptor must be open for reading and writing. A success marks the ID
- * as delivered for read() and poll(). A signal ends the wait with EINTR, or
- * restarts the call where the handler has SA_RESTART.
+ * as delivered for read() and poll(). A signal with a handler ends the wait with
+ * EINTR, or restarts the call where the handler has SA_RESTART.
  */
 #define IOCTL_VMGENCOUNTER_READ \
 	CTL_CODE(FILE_DEVICE_ACPI, 1, METHOD_BUFFERED, \
@@ -63,12 +63,11 @@ struct vm_gencounter {
  * O_NONBLOCK with EAGAIN, as always), and poll() reports EPOLLERR.
  *
  * VMGENCOUNTER_WAKEUP_AFTER_RESEED: whoever waits for a change is woken after
- * the kernel's random number generator was reseeded for it. Without it, and
- * for a change that was found when the guest resumed from sleep or hibernation
- * or while the driver took the device, the ID has been mixed into the
- * generator's pool when the waiter wakes, but the next reseed may be up to a
- * minute away. The promise is about waiting: who asks between the change and its
- * notification gets the new ID at once.
+ * the kernel's random number generator was reseeded for it, however the change
+ * was noticed. Without it the ID has been mixed into the generator's pool when the
+ * waiter wakes, but the next reseed may be up to a minute away. The promise is about
+ * waiting: who asks between the change and its notification gets the new ID at
+ * once, and learns from @reseeded below whether the generator knows.
  *
  * VMGENCOUNTER_MMAP: mmap() works.
  */
@@ -86,6 +85,9 @@ struct vm_gencounter {
  * @offset:     of the ID in the page that mmap() gives, in bytes; 0 where
  *              VMGENCOUNTER_MMAP is not set
  * @flags:      VMGENCOUNTER_*
+ * @reseeded:   the value of @changes for which the kernel's random number
+ *              generator is known to be reseeded; all ones while there is none.
+ *              A program may draw secrets from the kernel when it equals @changes
  * @reserved:   0
  */
 struct vmgencounter_info {
@@ -94,7 +96,8 @@ struct vmgencounter_info {
 	__aligned_u64 changed_at;
 	__u32 offset;
 	__u32 flags;
-	__aligned_u64 reserved[3];
+	__aligned_u64 reseeded;
+	__aligned_u64 reserved[2];
 };
 
 /*
