@@ -162,6 +162,13 @@ static bool vmgen_can_mmap(struct device *dev, phys_addr_t addr)
 	return true;
 }
 
+/* Memory that the kernel saves into a hibernation image, and restores from it. */
+static bool vmgen_is_nvs(phys_addr_t addr)
+{
+	return region_intersects(addr, sizeof(struct vm_gencounter), IORESOURCE_MEM,
+				 IORES_DESC_ACPI_NV_STORAGE) != REGION_DISJOINT;
+}
+
 /* A device without an interrupt is deaf; one whose interrupt is yet to come waits. */
 int vmgen_find_irq(struct device *dev, struct vmgen *vg)
 {
@@ -191,6 +198,7 @@ int vmgen_map_buffer(struct device *dev, struct vmgen *vg)
 		dev_err(dev, "the ID at %pa cannot be mapped\n", &vg->addr);
 		return -ENOMEM;
 	}
+	vg->nvs = vmgen_is_nvs(vg->addr);
 	vmgen_read_buffer(vg, &vg->seen);
 	return 0;
 }

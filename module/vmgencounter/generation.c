@@ -90,16 +90,20 @@ static __always_inline bool vmgen_is_counted(struct vmgen *vg, struct vm_gencoun
 	return same;
 }
 
-/* The caller holds the lock. */
-static void vmgen_count_locked(struct vmgen *vg, struct vm_gencounter *id)
+/* @untrusted: count even if the ID is the same. The caller holds the lock. */
+static void vmgen_count_locked(struct vmgen *vg, struct vm_gencounter *id, bool untrusted)
 {
+	bool same;
+
 	vmgen_read_buffer(vg, id);
-	if (vmgen_same(id, &vg->seen))
+	same = vmgen_same(id, &vg->seen);
+	if (same && !untrusted)
 		return;
 	write_seqcount_begin(&vg->seq);
 	vg->seen = *id;
 	vg->changes++;
 	vg->changed_at = ktime_get_boottime_ns();
+	vg->untrusted = same;
 	write_seqcount_end(&vg->seq);
 }
 
@@ -113,7 +117,7 @@ static noinline u64 vmgen_count(struct vmgen *vg, struct vm_gencounter *id)
 	u64 changes;
 
 	raw_spin_lock_irqsave(&vg->lock, flags);
-	vmgen_count_locked(vg, id);
+	vmgen_count_locked(vg, id, false);
 	changes = vg->changes;
 	raw_spin_unlock_irqrestore(&vg->lock, flags);
 	return changes;
@@ -133,6 +137,16 @@ u64 vmgen_look(struct vmgen *vg, struct vm_gencounter *id)
 	return vmgen_count(vg, id);
 }
 
+void vmgen_distrust(struct vmgen *vg)
+{
+	struct vm_gencounter id;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&vg->lock, flags);
+	vmgen_count_locked(vg, &id, true);
+	raw_spin_unlock_irqrestore(&vg->lock, flags);
+}
+
 void vmgen_set_reseeded(struct vmgen *vg, u64 changes)
 {
 	unsigned long flags;
@@ -147,6 +161,7 @@ void vmgen_set_reseeded(struct vmgen *vg, u64 changes)
 void vmgen_get_info(struct vmgen *vg, struct vmgencounter_info *info)
 {
 	unsigned int seq;
+	bool untrusted;
 
 	vmgen_look(vg, &info->id);	/* counts a change that nobody saw yet */
 	do {
@@ -155,8 +170,9 @@ void vmgen_get_info(struct vmgen *vg, struct vmgencounter_info *info)
 		info->changes = vg->changes;
 		info->changed_at = vg->changed_at;
 		info->reseeded = vg->reseeded;
+		untrusted = vg->untrusted;
 	} while (read_seqcount_retry(&vg->seq, seq));
-	info->flags = READ_ONCE(vg->flags);
+	info->flags = READ_ONCE(vg->flags) | (untrusted ? VMGENCOUNTER_ID_UNTRUSTED : 0);
 	if (info->flags & VMGENCOUNTER_MMAP)
 		info->offset = offset_in_page(vg->addr);
 }
@@ -206,6 +222,18 @@ static int vmgen_wait_announced(struct vmgen *vg, unsigned long announced)
 }
 
 /*
+ * An ID that is not to be trusted is news to who waits for another one, even if it is
+ * the same.
+ */
+static bool vmgen_is_news(struct vmgen_file *f, const struct vm_gencounter *known,
+			  const struct vm_gencounter *id, u64 changes, bool slept)
+{
+	if (!known)
+		return vmgen_is_unread(f, changes);
+	return !vmgen_same(id, known) || (slept && READ_ONCE(f->vg->untrusted));
+}
+
+/*
  * No wake-up is lost: @announced is read before the buffer. If the change that
  * we wait for is announced in between, the wait does not begin. And nobody who
  * slept is let go by the buffer alone, as the generator is not reseeded then: it may
@@ -223,7 +251,7 @@ int vmgen_await(struct vmgen_file *f, const struct vm_gencounter *known,
 		if (READ_ONCE(f->vg->gone))
 			return -ENODEV;
 		*changes = vmgen_look(f->vg, id);
-		if ((known ? !vmgen_same(id, known) : vmgen_is_unread(f, *changes)) &&
+		if (vmgen_is_news(f, known, id, *changes, slept) &&
 		    (!slept || announced == (unsigned long)*changes))
 			return 0;
 		if (nonblock)

@@ -57,8 +57,9 @@ struct vmgen {
 	struct miscdevice misc;
 	phys_addr_t addr;
 	const __le64 *buffer;		/* the live ID, low half first */
-	u32 flags;			/* VMGENCOUNTER_* */
+	u32 flags;			/* VMGENCOUNTER_*, but for ..._ID_UNTRUSTED */
 	int irq;			/* of the devicetree's device, or an error */
+	bool nvs;			/* hibernation may bring back the image's ID */
 	bool gone;			/* set once, when unbound */
 
 	struct work_struct announce;	/* who wakes those who wait */
@@ -73,6 +74,7 @@ struct vmgen {
 	u64 changes;			/* @seq: how often that changed */
 	u64 changed_at;			/* @seq: and when it last did */
 	u64 reseeded;			/* @seq: @changes that the generator knows of */
+	bool untrusted;			/* @seq: @seen may be an older one than it should */
 };
 
 struct vmgen_file {
@@ -155,7 +157,7 @@ int vmgen_find_irq(struct device *dev, struct vmgen *vg);
 /**
  * vmgen_map_buffer() - find the ID, map it and read it for the first time
  * @dev: the platform device that is being bound
- * @vg: its device, whose @addr, @buffer, @seen and VMGENCOUNTER_MMAP this sets
+ * @vg: its device, whose @addr, @buffer, @nvs, @seen and VMGENCOUNTER_MMAP this sets
  *
  * Return: 0 or a negative errno, whose reason has been logged.
  */
@@ -208,6 +210,14 @@ void vmgen_read_buffer(struct vmgen *vg, struct vm_gencounter *id);
  * Return: how often the ID had changed when it was @id.
  */
 u64 vmgen_look(struct vmgen *vg, struct vm_gencounter *id);
+
+/**
+ * vmgen_distrust() - count a change, although the ID may be the same
+ * @vg: the device
+ *
+ * If it is the same, VMGENCOUNTER_ID_UNTRUSTED is set until the ID changes.
+ */
+void vmgen_distrust(struct vmgen *vg);
 
 /**
  * vmgen_set_reseeded() - note what the kernel's generator was reseeded for

@@ -21,9 +21,16 @@
 #include <linux/interrupt.h>
 #include <linux/kernel.h>
 #include <linux/kobject.h>
+#include <linux/moduleparam.h>
+#include <linux/suspend.h>
 
 #include "../compat.h"
 #include "vmgen.h"
+
+static bool vmgen_platform_hibernation;
+module_param_named(platform_hibernation, vmgen_platform_hibernation, bool, 0444);
+MODULE_PARM_DESC(platform_hibernation,
+		 "leave hibernation mode \"platform\" on, although it may hide a change of the ID (default: N)");
 
 /* ---- waking those who wait ---- */
 
@@ -149,6 +156,23 @@ static void vmgen_cancel_work(void *data)
 	cancel_work_sync(&((struct vmgen *)data)->announce);
 }
 
+/*
+ * Coming back from hibernation in mode "platform", the kernel copies the firmware's
+ * NVS memory of the image over the machine's before it calls any driver. The ID that
+ * the machine was given is then gone, so the mode must go first.
+ */
+static void vmgen_guard_hibernation(struct device *dev, struct vmgen *vg)
+{
+	if (!vg->nvs)
+		return;
+	if (vmgen_platform_hibernation) {
+		dev_warn(dev, "hibernation mode \"platform\" hides a change of the ID: each resume counts as one\n");
+		return;
+	}
+	hibernation_set_ops(NULL);
+	dev_info(dev, "hibernation mode \"platform\" is off until the next boot, as it hides a change of the ID (vmgencounter.platform_hibernation=1 leaves it on)\n");
+}
+
 int vmgen_subscribe(struct device *dev, struct vmgen *vg)
 {
 	bool irq = vmgen_dt_device(dev);
@@ -158,6 +182,7 @@ int vmgen_subscribe(struct device *dev, struct vmgen *vg)
 	ret = devm_add_action(dev, vmgen_cancel_work, vg);
 	if (ret)
 		return ret;
+	vmgen_guard_hibernation(dev, vg);
 	ret = irq ? vmgen_subscribe_irq(dev, vg) : vmgen_subscribe_acpi(dev, vg);
 	if (ret)
 		vmgen_no_wakeup(dev, vg, ret);
@@ -179,8 +204,17 @@ static int vmgen_resume(struct device *dev)
 	return 0;
 }
 
+static int vmgen_restore(struct device *dev)
+{
+	struct vmgen *vg = dev_get_drvdata(dev);
+
+	if (vg->nvs && vmgen_platform_hibernation)
+		vmgen_distrust(vg);
+	return vmgen_resume(dev);
+}
+
 const struct dev_pm_ops vmgen_pm_ops = {
 	.resume		= vmgen_resume,
 	.thaw		= vmgen_resume,
-	.restore	= vmgen_resume,
+	.restore	= vmgen_restore,
 };

@@ -45,7 +45,8 @@ struct vm_gencounter {
  *
  * Polling mode, @in_size 0: returns the current ID at once.
  * Event-driven mode, @in_size >= 16: the input begins with the ID that the
- * caller knows; returns the current ID as soon as it differs from that one.
+ * caller knows; returns the current ID as soon as it differs from that one. With
+ * VMGENCOUNTER_ID_UNTRUSTED it can be the same, see there.
  *
  * The descriptor must be open for reading and writing. A success marks the ID
  * as delivered for read() and poll(). A signal with a handler ends the wait with
@@ -69,11 +70,18 @@ struct vm_gencounter {
  * waiting: who asks between the change and its notification gets the new ID at
  * once, and learns from @reseeded below whether the generator knows.
  *
+ * VMGENCOUNTER_ID_UNTRUSTED: the guest came back from hibernation in mode
+ * "platform" (see the module's parameter platform_hibernation), which may have put
+ * an old ID in the place of the one that this machine was given. The resume counts
+ * as a change and wakes all who wait. Two clones may show the same ID until it
+ * changes again, and then the bit goes.
+ *
  * VMGENCOUNTER_MMAP: mmap() works.
  */
 #define VMGENCOUNTER_WAKEUP			(1U << 0)
 #define VMGENCOUNTER_WAKEUP_AFTER_RESEED	(1U << 1)
 #define VMGENCOUNTER_MMAP			(1U << 2)
+#define VMGENCOUNTER_ID_UNTRUSTED		(1U << 3)
 
 /**
  * struct vmgencounter_info - what VMGENCOUNTER_GET_INFO returns
