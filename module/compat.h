@@ -17,6 +17,7 @@
 #include <linux/freezer.h>
 #include <linux/fs.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/mod_devicetable.h>
 #include <linux/mount.h>
@@ -27,6 +28,11 @@
 
 #ifdef CONFIG_X86
 #include <asm/processor.h>
+#endif
+#ifdef COMPAT_HAS_CC_PLATFORM
+#include <linux/cc_platform.h>
+#else
+#include <linux/mem_encrypt.h>
 #endif
 
 /* COMPAT_HAS_* is what Kbuild found in the kernel's headers. */
@@ -133,12 +139,30 @@ static inline bool compat_acpi_has_id(struct acpi_device *adev, const char *id)
  */
 static inline u64 compat_phys_addr_max(void)
 {
+	u64 max = PHYS_ADDR_MAX;	/* 4 GiB - 1 on x86 without PAE */
+
 #if defined(CONFIG_X86)
-	return (1ULL << boot_cpu_data.x86_phys_bits) - 1;
+	max = min(max, (1ULL << boot_cpu_data.x86_phys_bits) - 1);
 #elif defined(MAX_PHYSMEM_BITS)
-	return (1ULL << MAX_PHYSMEM_BITS) - 1;
+	max = min(max, (1ULL << MAX_PHYSMEM_BITS) - 1);
+#endif
+	return max;
+}
+
+/**
+ * compat_memremap_decrypts() - does memremap() heed MEMREMAP_DEC beside MEMREMAP_WB?
+ *
+ * Before 6.15 it does not: in a confidential guest it maps what has a name of its own
+ * in the memory map, as ACPI NVS memory has, encrypted. The hypervisor's ID is not.
+ */
+static inline bool compat_memremap_decrypts(void)
+{
+#if defined(COMPAT_HAS_MEMREMAP_WB_FLAGS)
+	return true;
+#elif defined(COMPAT_HAS_CC_PLATFORM)	/* since 5.16 */
+	return !cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT);
 #else
-	return PHYS_ADDR_MAX;
+	return !mem_encrypt_active();
 #endif
 }
 

@@ -159,6 +159,11 @@ static bool vmgen_can_mmap(struct device *dev, phys_addr_t addr)
 			 &addr);
 		return false;
 	}
+	/* User space would have it decrypted, and the calls would not. */
+	if (!compat_memremap_decrypts()) {
+		dev_warn(dev, "this kernel may map the ID of a confidential guest encrypted, mmap is not available (use Linux 6.15 or later)\n");
+		return false;
+	}
 	return true;
 }
 
