@@ -9,10 +9,11 @@
  * Lifetime: vmgen_probe() leaves all that it sets up to devm, which undoes it in
  * reverse: first nobody tells us of changes any more, then nobody can open the node
  * and vmgen.gone is set, and last the reference to struct vmgen is put. The device
- * of our own stays until the module goes.
+ * of our own stays until the module goes, or an overlay with its parent.
  *
  * Locks: the device lock of the firmware's device, while its driver is looked at.
- * The driver core holds that of the device that is being bound.
+ * The driver core holds that of the device that is being bound. The chain of the
+ * devicetree's changes is left before vmgen_beside goes with the module.
  */
 
 #include <linux/acpi.h>
@@ -20,6 +21,7 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/module.h>
+#include <linux/notifier.h>
 #include <linux/of.h>
 #include <linux/of_device.h>
 #include <linux/platform_device.h>
@@ -129,6 +131,9 @@ static int vmgen_bind(struct device *dev, struct vmgen *vg)
 	return vmgen_subscribe(dev, vg);
 }
 
+/* A device that was added beside waits, too, for an interrupt that is yet to come. */
+static bool vmgen_deferred;
+
 static int vmgen_probe(struct platform_device *pdev)
 {
 	struct device *dev = &pdev->dev;
@@ -143,7 +148,9 @@ static int vmgen_probe(struct platform_device *pdev)
 	vg = vmgen_create(dev);
 	if (IS_ERR(vg))
 		return PTR_ERR(vg);
-	return vmgen_bind(dev, vg);
+	ret = vmgen_bind(dev, vg);
+	vmgen_deferred = ret == -EPROBE_DEFER;
+	return ret;
 }
 
 static const struct acpi_device_id vmgen_acpi_ids[] = {
@@ -203,7 +210,7 @@ static bool vmgen_needs_beside(struct device *first)
 		  of_match_device(drv->of_match_table, first)));
 }
 
-/* For each device until one is bound: then it returns 1. */
+/* For each device until one is bound, or will be: then it returns 1. */
 static int vmgen_try_beside(struct device *first, void *unused)
 {
 	struct platform_device_info info = {
@@ -220,16 +227,36 @@ static int vmgen_try_beside(struct device *first, void *unused)
 		info.parent = first;
 	else
 		info.fwnode = acpi_fwnode_handle(ACPI_COMPANION(first));
+	vmgen_deferred = false;
 	pdev = platform_device_register_full(&info);
 	if (IS_ERR(pdev))
 		return PTR_ERR(pdev);
-	if (!test_bit(0, &vmgen_taken)) {
+	if (!test_bit(0, &vmgen_taken) && !vmgen_deferred) {
 		platform_device_unregister(pdev);
 		return 0;
 	}
 	vmgen_beside = pdev;
 	return 1;
 }
+
+/* A devicetree's overlay that is removed takes its device, and must find no child. */
+static int vmgen_of_event(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct of_reconfig_data *event = data;
+
+	if (of_reconfig_get_state_change(action, event) != OF_RECONFIG_CHANGE_REMOVE ||
+	    !vmgen_beside || !vmgen_beside->dev.parent ||
+	    vmgen_beside->dev.parent->of_node != event->dn)
+		return NOTIFY_DONE;
+	platform_device_unregister(vmgen_beside);
+	vmgen_beside = NULL;
+	return NOTIFY_OK;
+}
+
+static struct notifier_block vmgen_of_nb = {
+	.notifier_call	= vmgen_of_event,
+	.priority	= 1,		/* before who takes the parent */
+};
 
 static int __init vmgen_init(void)
 {
@@ -242,11 +269,13 @@ static int __init vmgen_init(void)
 		platform_driver_unregister(&vmgen_driver);
 		return ret;
 	}
+	of_reconfig_notifier_register(&vmgen_of_nb);	/* -EINVAL: no overlays here */
 	return 0;
 }
 
 static void __exit vmgen_exit(void)
 {
+	of_reconfig_notifier_unregister(&vmgen_of_nb);
 	platform_device_unregister(vmgen_beside);
 	platform_driver_unregister(&vmgen_driver);
 }
