@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A buffer whose page cannot be shown to user space (it is in System RAM, or
- * reaches into a second page): everything but mmap() works.
+ * A buffer whose page cannot be shown to user space (it is in System RAM, or reaches
+ * into a second page, or the guest seems to be a confidential one): everything but
+ * mmap() works.
  */
 #include "vmgen_helpers.h"
 #include "kselftest_harness.h"
@@ -28,8 +29,18 @@ TEST(all_but_mmap)
 
 TEST(firmware_is_blamed)
 {
+	if (module_position("vmgen_sealed"))
+		SKIP(return, "it is the kernel's fault");
 	EXPECT_EQ(1, count_in_log(", mmap is not available\n"));
 	EXPECT_EQ(1, count_in_log(": [Firmware Bug]: the ID at "));
+}
+
+TEST(kernel_is_blamed)
+{
+	if (!module_position("vmgen_sealed"))
+		SKIP(return, "it is the firmware's fault");
+	EXPECT_EQ(1, count_in_log(": this kernel may map the ID of a confidential guest "
+				  "encrypted, mmap is not available "));
 }
 
 TEST_HARNESS_MAIN
