@@ -387,62 +387,23 @@ TEST_F_TIMEOUT(vmgen, signal_ends_the_wait, TEST_TIMEOUT)
 	waiter_close(&c.w);
 }
 
-/* The state of a process: the character after its name. */
-static char state_of(pid_t pid)
-{
-	char path[64], stat[512];
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (read_line(path, stat, sizeof(stat)) || !strrchr(stat, ')'))
-		return '?';
-	return strrchr(stat, ')')[2];
-}
-
-static void wait_state(pid_t pid, char state)
-{
-	while (state_of(pid) != state)
-		sched_yield();
-}
-
-/* What the process that is stopped shares with the one that stops it. */
-struct stopped_call {
-	struct devioctl_request req;
-	struct vm_gencounter out;
-	int err;
-};
-
-static void call_and_exit(int fd, struct stopped_call *c)
-{
-	c->err = ioctl(fd, IOCTL_VMGENCOUNTER_READ, &c->req) ? errno : 0;
-	_exit(0);
-}
-
 /* A call that was stopped goes on, so nobody has been told that it had ended. */
 TEST_F_TIMEOUT(vmgen, stopped_during_the_wait, TEST_TIMEOUT)
 {
-	struct stopped_call *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE,
-				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared_call *c = shared_call_start(self->fd, &self->id);
 	int status;
-	pid_t pid;
 
-	ASSERT_NE(MAP_FAILED, c);
-	c->out = self->id;
-	fill_request(&c->req, &c->out, ID_SIZE, &c->out, ID_SIZE);
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid)
-		call_and_exit(self->fd, c);
-	wait_asleep(pid);
-	ASSERT_EQ(0, kill(pid, SIGSTOP));
-	wait_state(pid, 'T');
+	ASSERT_NE(NULL, c);
+	ASSERT_EQ(0, kill(c->pid, SIGSTOP));
+	wait_state(c->pid, 'T');
 	expect_untouched(_metadata, &c->req);
-	ASSERT_EQ(0, kill(pid, SIGCONT));
-	wait_asleep(pid);
+	ASSERT_EQ(0, kill(c->pid, SIGCONT));
+	wait_state(c->pid, 'S');
 	expect_untouched(_metadata, &c->req);
 	ASSERT_EQ(0, new_generation());
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(c->pid, waitpid(c->pid, &status, 0));
 	expect_result(_metadata, 0, c->err, &c->req);
-	EXPECT_FALSE(same_id(&self->id, &c->out));
+	EXPECT_FALSE(same_id(&self->id, &c->id));
 	munmap(c, sizeof(*c));
 }
 

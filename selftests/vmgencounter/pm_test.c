@@ -4,6 +4,8 @@
  * found when the devices resume. The kernel's own test mode suspends all devices
  * and resumes them. Fast device only.
  */
+#include <sys/wait.h>
+
 #include "vmgen_helpers.h"
 #include "kselftest_harness.h"
 
@@ -90,13 +92,29 @@ TEST_F_TIMEOUT(vmgen, resume_sends_sigio, TEST_TIMEOUT)
 	EXPECT_EQ(1, sigismember(&set, SIGIO));
 }
 
+/* Nor does it end a call: what waits goes on, and its block is as it was. */
 TEST_F_TIMEOUT(vmgen, sleep_is_no_change, TEST_TIMEOUT)
 {
+	int fd = open(VMGEN_DEVICE, O_RDWR | O_CLOEXEC);
 	struct vmgencounter_info after;
+	struct shared_call *c;
+	int status;
 
+	ASSERT_LE(0, fd);
+	c = shared_call_start(fd, &self->before.id);
+	ASSERT_NE(NULL, c);
 	ASSERT_EQ(0, sleep_a_little(variant->state));
 	ASSERT_EQ(0, ioctl(self->fd, VMGENCOUNTER_GET_INFO, &after));
 	EXPECT_EQ(self->before.changes, after.changes);
+	wait_state(c->pid, 'S');
+	EXPECT_EQ(UNTOUCHED, c->req.status);
+	EXPECT_EQ(UNTOUCHED, c->req.information);
+	ASSERT_EQ(0, new_generation());
+	ASSERT_EQ(c->pid, waitpid(c->pid, &status, 0));
+	EXPECT_EQ(0, c->err);
+	EXPECT_EQ(STATUS_SUCCESS, c->req.status);
+	munmap(c, sizeof(*c));
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

@@ -142,6 +142,45 @@ int other_id(int fd, const struct vm_gencounter *known, struct vm_gencounter *id
 				 sizeof(*id)) ? errno : 0;
 }
 
+char state_of(pid_t pid)
+{
+	char path[64], stat[512], *end;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (read_line(path, stat, sizeof(stat)))
+		return '?';
+	end = strrchr(stat, ')');
+	return end ? end[2] : '?';
+}
+
+void wait_state(pid_t pid, char state)
+{
+	while (state_of(pid) != state)
+		usleep(1000);
+}
+
+struct shared_call *shared_call_start(int fd, const struct vm_gencounter *known)
+{
+	struct shared_call *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+
+	if (c == MAP_FAILED)
+		return NULL;
+	c->id = *known;
+	fill_request(&c->req, &c->id, sizeof(c->id), &c->id, sizeof(c->id));
+	pid = fork();
+	if (pid < 0)
+		return NULL;
+	if (!pid) {
+		c->err = ioctl(fd, IOCTL_VMGENCOUNTER_READ, &c->req) ? errno : 0;
+		_exit(0);
+	}
+	c->pid = pid;
+	wait_state(pid, 'S');
+	return c;
+}
+
 int peek_id(struct vm_gencounter *id)
 {
 	int fd = open(VMGEN_DEVICE, O_RDWR | O_CLOEXEC);

@@ -56,6 +56,21 @@ int current_id(int fd, struct vm_gencounter *id);
 /* The call in event-driven mode. 0 or an errno. */
 int other_id(int fd, const struct vm_gencounter *known, struct vm_gencounter *id);
 
+/* The state of a process: S if it sleeps, T if it is stopped; ? if it is not there. */
+char state_of(pid_t pid);
+void wait_state(pid_t pid, char state);
+
+/* A call in event-driven mode that waits in a process of its own, in memory of both. */
+struct shared_call {
+	pid_t pid;
+	struct devioctl_request req;
+	struct vm_gencounter id;	/* input and output */
+	int err;			/* once the process has ended */
+};
+
+/* Returns when the call sleeps; the caller waits for its process. NULL on error. */
+struct shared_call *shared_call_start(int fd, const struct vm_gencounter *known);
+
 /* The current ID, by an open file of its own: delivered to nobody else. */
 int peek_id(struct vm_gencounter *id);
 
