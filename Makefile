@@ -131,8 +131,10 @@ _stage: _install-shared
 #:                   the oldest and the newest; with RELEASES or TESTS, all of those
 #:   test-all        all tests on all kernels
 #:   test-rest       what test-all has beyond test
+#:   bench           count the instructions of the device's calls, and of their peers' beside
+#:                   them, on two kernels or those of RELEASES
 #:   check           compilers' warnings, sparse, checkpatch and the other static checks
-.PHONY: demo test test-all test-rest check
+.PHONY: demo test test-all test-rest bench check
 demo:
 	scripts/deps demo
 	$(MAKE) build/bookworm/vmgencounter.ko
@@ -148,6 +150,15 @@ test:
 test-all test-rest:
 	scripts/deps test-all
 	$(call run-tests,$(@:test-%=%))
+
+# The table of what was measured comes last.
+bench: RELEASES := $(or $(RELEASES),bookworm trixie-backports)
+bench: TESTS := bench_test
+bench:
+	scripts/deps test
+	rm -f build/test/bench_test-*.log
+	$(call run-tests,all); status=$$?; cd build/test && \
+		grep -H '^#|' bench_test-*.log | sed 's/^bench_test-\(.*\)\.log:#|/\1:/'; exit $$status
 
 check:
 	scripts/deps check

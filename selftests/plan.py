@@ -150,6 +150,7 @@ RELEASE_TESTS = {
     "novpci_test": ("selftests/host/novpci_test", BUILT),
     "clones_test": ("selftests/host/clones_test",
                     tuple(name for name in RELEASES if not name.endswith("-arm64"))),
+    "bench_test": ("selftests/host/bench_test", ("bookworm", "trixie-backports")),
 }
 # Those that want a guest and do not care which take bookworm's.
 HOST_TESTS = {
@@ -166,7 +167,7 @@ WHOLE = "bookworm"
 CORE_RELEASES = ("bullseye", "trixie-backports")
 CORE_TESTS = ("ioctl_test", "read_test", "poll_test", "mmap_test", "unbind_test",
               "vpci_ioctl_test")
-OTHER_HOSTS = ("debian12_host_test", "debian13_host_test")
+NOT_CORE = ("debian12_host_test", "debian13_host_test", "bench_test")
 CORE_GUESTS = ("qemu", "acpi", "vpci")
 TIERS = ("test", "rest", "all")
 
@@ -246,7 +247,7 @@ class Job:
 
     @property
     def tier(self):
-        whole = self.needs == WHOLE and self.test not in OTHER_HOSTS
+        whole = self.needs == WHOLE and self.test not in NOT_CORE
         return "test" if whole or self.is_core else "rest"
 
     def command(self):
