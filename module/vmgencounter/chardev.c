@@ -70,7 +70,6 @@ static ssize_t vmgen_read(struct file *file, char __user *buf, size_t count, lof
 static __poll_t vmgen_poll(struct file *file, poll_table *wait)
 {
 	struct vmgen_file *f = file->private_data;
-	struct vm_gencounter id;
 	__poll_t ready = 0;
 
 	/*
@@ -82,7 +81,7 @@ static __poll_t vmgen_poll(struct file *file, poll_table *wait)
 		return EPOLLHUP | EPOLLERR;
 	if (!(READ_ONCE(f->vg->flags) & VMGENCOUNTER_WAKEUP))
 		ready |= EPOLLERR;
-	if (vmgen_is_unread(f, vmgen_look(f->vg, &id)))
+	if (vmgen_is_unread(f, vmgen_changes(f->vg)))
 		ready |= EPOLLIN | EPOLLRDNORM;
 	return ready;
 }

@@ -40,13 +40,6 @@ void vmgen_put(void *vg)
 
 /* ---- the ID and the count of its changes ---- */
 
-static bool vmgen_same(const struct vm_gencounter *a,
-		       const struct vm_gencounter *b)
-{
-	return a->generation_count == b->generation_count &&
-	       a->generation_count_high == b->generation_count_high;
-}
-
 /* A buffer that differs from itself this often has no ID in it. */
 #define VMGEN_READS	1000
 
@@ -74,22 +67,6 @@ void vmgen_read_buffer(struct vmgen *vg, struct vm_gencounter *id)
 	id->generation_count_high = le64_to_cpu(high);
 }
 
-/* Return: whether @id, the current ID, is the one that was last counted. */
-static __always_inline bool vmgen_is_counted(struct vmgen *vg, struct vm_gencounter *id,
-					     u64 *changes)
-{
-	unsigned int seq;
-	bool same;
-
-	do {
-		seq = read_seqcount_begin(&vg->seq);
-		vmgen_read_buffer(vg, id);
-		same = vmgen_same(id, &vg->seen);
-		*changes = vg->changes;
-	} while (read_seqcount_retry(&vg->seq, seq));
-	return same;
-}
-
 /* @untrusted: count even if the ID is the same. The caller holds the lock. */
 static void vmgen_count_locked(struct vmgen *vg, struct vm_gencounter *id, bool untrusted)
 {
@@ -111,7 +88,7 @@ static void vmgen_count_locked(struct vmgen *vg, struct vm_gencounter *id, bool 
  * Reading under the lock keeps an ID that was read earlier from being counted
  * later.
  */
-static noinline u64 vmgen_count(struct vmgen *vg, struct vm_gencounter *id)
+u64 vmgen_count(struct vmgen *vg, struct vm_gencounter *id)
 {
 	unsigned long flags;
 	u64 changes;
@@ -123,18 +100,11 @@ static noinline u64 vmgen_count(struct vmgen *vg, struct vm_gencounter *id)
 	return changes;
 }
 
-/*
- * The current ID. Whoever is the first to see a new one counts the change: a
- * reader may be earlier than the Notify, and then the count must not lag the ID
- * that comes with it. Returns the count.
- */
-u64 vmgen_look(struct vmgen *vg, struct vm_gencounter *id)
+u64 vmgen_count_only(struct vmgen *vg)
 {
-	u64 changes;
+	struct vm_gencounter id;
 
-	if (likely(vmgen_is_counted(vg, id, &changes)))
-		return changes;
-	return vmgen_count(vg, id);
+	return vmgen_count(vg, &id);
 }
 
 void vmgen_distrust(struct vmgen *vg)
@@ -178,17 +148,6 @@ void vmgen_get_info(struct vmgen *vg, struct vmgencounter_info *info)
 }
 
 /* ---- delivering the ID through an open file ---- */
-
-/* What vmgen_file.told is when @changes were the last; 0 is for a new file. */
-static long vmgen_told(u64 changes)
-{
-	return (long)changes + 1;
-}
-
-bool vmgen_is_unread(struct vmgen_file *f, u64 changes)
-{
-	return atomic_long_read(&f->told) != vmgen_told(changes);
-}
 
 /*
  * False if somebody who shares the open file was told the same or a later one

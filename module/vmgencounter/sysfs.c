@@ -46,9 +46,7 @@ static DEVICE_ATTR_ADMIN_RO(generation_guid);
 static ssize_t changes_show(struct device *dev, struct device_attribute *attr,
 			    char *buf)
 {
-	struct vm_gencounter id;
-
-	return sysfs_emit(buf, "%llu\n", vmgen_look(vmgen_of(dev), &id));
+	return sysfs_emit(buf, "%llu\n", vmgen_changes(vmgen_of(dev)));
 }
 static DEVICE_ATTR_RO(changes);
 

@@ -201,15 +201,93 @@ void vmgen_put(void *vg);
 void vmgen_read_buffer(struct vmgen *vg, struct vm_gencounter *id);
 
 /**
- * vmgen_look() - read the ID, and count a change that nobody saw before
+ * vmgen_same() - are two IDs equal?
+ * @a: one
+ * @b: the other
+ *
+ * Return: true if they are.
+ */
+static inline bool vmgen_same(const struct vm_gencounter *a, const struct vm_gencounter *b)
+{
+	return a->generation_count == b->generation_count &&
+	       a->generation_count_high == b->generation_count_high;
+}
+
+/**
+ * vmgen_count() - read the ID, and count a change that nobody saw before
  * @vg: the device
  * @id: gets the ID
+ *
+ * For vmgen_look(), and for who must not miss what somebody else is about to count.
+ *
+ * Return: how often the ID had changed when it was @id.
+ */
+u64 vmgen_count(struct vmgen *vg, struct vm_gencounter *id);
+
+/**
+ * vmgen_count_only() - the same for those who have no use for the ID
+ * @vg: the device
+ *
+ * For vmgen_changes().
+ *
+ * Return: how often the ID has changed.
+ */
+u64 vmgen_count_only(struct vmgen *vg);
+
+/*
+ * Is the current ID the one that was last counted? Who finds that it is writes nothing.
+ * One reading will do here, as halves of two IDs are not what was counted.
+ */
+static __always_inline bool vmgen_is_counted(struct vmgen *vg, struct vm_gencounter *id,
+					     u64 *changes)
+{
+	unsigned int seq;
+	bool same;
+
+	do {
+		seq = read_seqcount_begin(&vg->seq);
+		id->generation_count = le64_to_cpu(READ_ONCE(vg->buffer[0]));
+		id->generation_count_high = le64_to_cpu(READ_ONCE(vg->buffer[1]));
+		same = vmgen_same(id, &vg->seen);
+		*changes = vg->changes;
+	} while (read_seqcount_retry(&vg->seq, seq));
+	return same;
+}
+
+/**
+ * vmgen_look() - the current ID, counted
+ * @vg: the device
+ * @id: gets the ID
+ *
+ * Whoever is the first to see a new ID counts the change: a reader may be earlier than
+ * the Notify, and then the count must not lag the ID that comes with it.
  *
  * Any context may call this, hard interrupts included.
  *
  * Return: how often the ID had changed when it was @id.
  */
-u64 vmgen_look(struct vmgen *vg, struct vm_gencounter *id);
+static __always_inline u64 vmgen_look(struct vmgen *vg, struct vm_gencounter *id)
+{
+	u64 changes;
+
+	return likely(vmgen_is_counted(vg, id, &changes)) ? changes : vmgen_count(vg, id);
+}
+
+/**
+ * vmgen_changes() - how often the ID has changed, a change that is new included
+ * @vg: the device
+ *
+ * vmgen_look() without the ID, which need not be on the stack then.
+ *
+ * Return: the count.
+ */
+static __always_inline u64 vmgen_changes(struct vmgen *vg)
+{
+	struct vm_gencounter id;
+	u64 changes;
+
+	return likely(vmgen_is_counted(vg, &id, &changes)) ? changes : vmgen_count_only(vg);
+}
 
 /**
  * vmgen_distrust() - count a change, although the ID may be the same
@@ -233,6 +311,12 @@ void vmgen_set_reseeded(struct vmgen *vg, u64 changes);
  */
 void vmgen_get_info(struct vmgen *vg, struct vmgencounter_info *info);
 
+/* What vmgen_file.told is when @changes were the last; 0 is for a new file. */
+static inline long vmgen_told(u64 changes)
+{
+	return (long)changes + 1;
+}
+
 /**
  * vmgen_is_unread() - has an open file yet to deliver this ID?
  * @f: the open file
@@ -240,7 +324,10 @@ void vmgen_get_info(struct vmgen *vg, struct vmgencounter_info *info);
  *
  * Return: true if another one was the last, or there was none.
  */
-bool vmgen_is_unread(struct vmgen_file *f, u64 changes);
+static inline bool vmgen_is_unread(struct vmgen_file *f, u64 changes)
+{
+	return atomic_long_read(&f->told) != vmgen_told(changes);
+}
 
 /**
  * vmgen_mark_delivered() - note what an open file has delivered

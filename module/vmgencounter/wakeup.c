@@ -69,13 +69,14 @@ static void vmgen_reseed_for(struct vmgen *vg, u64 changes, const struct vm_genc
 /*
  * The order matters to vmgen_await(): the ID is in the buffer, then the generator is
  * reseeded for it, then @announced moves, then everybody wakes. A change that comes
- * in between has a Notify of its own, which queues this work again.
+ * in between has a Notify of its own, which queues this work again. It looks under the
+ * lock: where an ID comes back, somebody may be about to count the one between.
  */
 static void vmgen_announce_work(struct work_struct *work)
 {
 	struct vmgen *vg = container_of(work, struct vmgen, announce);
 	struct vm_gencounter id;
-	u64 changes = vmgen_look(vg, &id);
+	u64 changes = vmgen_count(vg, &id);
 
 	if (changes != vg->reseeded)
 		vmgen_reseed_for(vg, changes, &id);
@@ -98,9 +99,7 @@ static void vmgen_announce_now(struct vmgen *vg)
 /* The change is counted at once, as another one may come before the work is done. */
 static void vmgen_announce_soon(struct vmgen *vg)
 {
-	struct vm_gencounter id;
-
-	vmgen_look(vg, &id);
+	vmgen_changes(vg);
 	schedule_work(&vg->announce);
 }
 
