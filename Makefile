@@ -133,7 +133,8 @@ _stage: _install-shared
 #:   test-rest       what test-all has beyond test
 #:   bench           count the instructions of the device's calls, and of their peers' beside
 #:                   them, on two kernels or those of RELEASES
-#:   check           compilers' warnings, sparse, checkpatch and the other static checks
+#:   check           compilers' warnings, sparse, checkpatch and the other static checks,
+#:                   and a model of how vmgencounter waits
 .PHONY: demo test test-all test-rest bench check
 demo:
 	scripts/deps demo
