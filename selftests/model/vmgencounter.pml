@@ -26,7 +26,7 @@
  * look() is vmgen_look(), of which look_fast() is vmgen_is_counted() and look_slow() is
  * vmgen_count(); wake_all() is vmgen_wake().
  *
- * What is left out: an ID is a number here, is read at once, and is not used again. Each
+ * What is left out: an ID is a number here, and is read at once. Each
  * process has an open file of its own, as to share one only makes less of it unread. The
  * driver is bound, hears of changes, and its reseeds succeed. A signal ends a call, and the
  * next one is a new one. There is no vmgen_distrust().
@@ -47,10 +47,11 @@
  *	MUTATE_WAKE_BEFORE_ANNOUNCED		told.*==changes
  *	MUTATE_SLEEPER_TRUSTS_BUFFER		safe
  *	MUTATE_POLLER_LOOKS_FIRST		told.*==changes
+ *	MUTATE_ANNOUNCER_LOOKS_UNLOCKED		==changes
  *	MUTATE_RESEEDED_BEFORE_RESEED		rng==seen
  *	MUTATE_NO_SEQCOUNT_RETRY		counted
  *	MUTATE_COUNT_OUTSIDE_SEQCOUNT		counted|rng==seen
- *	MUTATE_COUNT_WHAT_WAS_READ_UNLOCKED	changes<buffer
+ *	MUTATE_COUNT_WHAT_WAS_READ_UNLOCKED	changes<written
  *	MUTATE_GONE_AFTER_WAKE			invalid end state
  *	MUTATE_CANCEL_BEFORE_UNSUBSCRIBE	freed
  *	MUTATE_NO_REFERENCE_OF_FILE		freed
@@ -61,7 +62,8 @@
 
 /* What lies outside of the driver. */
 byte limit;		/* the hypervisor makes so many changes */
-byte buffer;		/* the live ID, numbered as they come */
+byte buffer;		/* the live ID */
+byte written;		/* how often it was changed */
 byte rng;		/* the ID that the RNG was last reseeded with: safe while that is @buffer */
 bool owed;		/* there was no Notify since the last change */
 bool quiet;		/* the hypervisor will do nothing any more */
@@ -165,7 +167,7 @@ inline look_slow()
 	:: same
 	:: else ->
 	   d_step {
-		assert(changes < buffer);
+		assert(changes < written);
 		counted[changes + 1] = id;
 		seq++;
 		seen = id;
@@ -201,11 +203,21 @@ inline look()
 
 /* ---- who tells of a change ---- */
 
-/* Two changes may have one Notify, and a Notify may come without a change. */
+/*
+ * Two changes may have one Notify, and a Notify may come without a change. The second one may
+ * go back to the first ID.
+ */
 proctype hypervisor()
 {
 	do
-	:: atomic { buffer < limit -> buffer++; owed = true }
+	:: atomic { written < limit ->
+		written++;
+		if
+		:: buffer = written
+		:: buffer != 0 -> buffer = 0
+		fi;
+		owed = true
+	   }
 	:: atomic { owed = false; handling = subscribed };
 	   if
 	   :: handling -> d_step { touch(); pending = true; handling = false }
@@ -233,7 +245,12 @@ proctype announcer()
 
 end:	do
 	:: atomic { pending -> pending = false; working = true };
+#ifndef MUTATE_ANNOUNCER_LOOKS_UNLOCKED
+	   look_slow();
+	   same = false;
+#else
 	   look();
+#endif
 #ifndef MUTATE_ANNOUNCED_BEFORE_RESEED
 	   reseed();
 #endif
@@ -278,10 +295,10 @@ inline close_file()
 
 #define NEWS	(me == IOCTL -> id : c)
 
-/* What is told later is later. */
+/* A count that is told later is later. */
 inline deliver()
 {
-	assert(told[me] == NONE || told[me] < NEWS);
+	assert(told[me] == NONE || me == IOCTL || told[me] < NEWS);
 	told[me] = NEWS;
 	forget()
 }
@@ -396,7 +413,7 @@ proctype other()
 	do
 	:: d_step { !locked && seen != buffer ->
 		touch();
-		assert(changes < buffer);
+		assert(changes < written);
 		seen = buffer;
 		changes++;
 		seq = seq + 2;
