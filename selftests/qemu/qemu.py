@@ -57,8 +57,9 @@ class Qemu:
             self.sockets = {name: self.accept(listener)
                             for name, listener in listeners.items()}
             self.qmp_socket = self.sockets.pop("qmp")
-            self.qmp_input = self.qmp_socket.makefile("r")
-            self.read_qmp()            # the greeting
+            # Without a buffer: select() knows nothing of what is in one.
+            self.qmp_input = self.qmp_socket.makefile("rb", buffering=0)
+            self.greeting = self.read_qmp()["QMP"]
             self.qmp("qmp_capabilities")
         except Lost as lost:
             raise Failure(f"QEMU does not start: {lost}") from lost
@@ -102,12 +103,20 @@ class Qemu:
             else:
                 return message["return"]
 
+    def next_event(self, lines=()):
+        """Waits for an event, and returns its name and data; nothing if one of the guest's
+        lines has something to read, which came earlier."""
+        if not self.events and lines:
+            ready, _, _ = select.select([self.qmp_socket, *lines], [], [])
+            if ready != [self.qmp_socket]:
+                return None
+        event = self.events.pop(0) if self.events else self.read_qmp()
+        return event["event"], event.get("data", {})
+
     def wait_event(self, wanted):
         """Waits for the first event for which wanted(name, data) holds."""
-        while True:
-            event = self.events.pop(0) if self.events else self.read_qmp()
-            if wanted(event["event"], event.get("data", {})):
-                return
+        while not wanted(*self.next_event()):
+            pass
 
     def wait_migration(self):
         def finished(name, data):
@@ -136,6 +145,10 @@ class Qemu:
         self.wait_migration()
         self.qmp("cont")
         self.wait_event(lambda name, _: name == "RESUME")
+
+    def can_save_asleep(self):
+        """QEMU before 9.0 wakes a guest to save it, maybe so early that it gets no new ID."""
+        return self.greeting["version"]["qemu"]["major"] >= 9
 
     def report_migration(self):
         self.qmp("migrate-set-capabilities",
