@@ -151,6 +151,8 @@ RELEASE_TESTS = {
     "clones_test": ("selftests/host/clones_test",
                     tuple(name for name in RELEASES if not name.endswith("-arm64"))),
     "bench_test": ("selftests/host/bench_test", ("bookworm", "trixie-backports")),
+    "hibernate_test": ("selftests/host/hibernate_test",
+                       ("bullseye", "bookworm", "trixie", "trixie-backports")),
 }
 # Those that want a guest and do not care which take bookworm's.
 HOST_TESTS = {

@@ -303,7 +303,7 @@ static int wait_ready(struct waiter *w)
 	}
 }
 
-int waiter_wait(struct waiter *w)
+int waiter_sleep(struct waiter *w)
 {
 	int err;
 
@@ -314,7 +314,19 @@ int waiter_wait(struct waiter *w)
 	do
 		err = wait_ready(w);
 	while (err == EINTR && w->restart);
-	return err ?: current_id(w->fd, &w->known);
+	return err;
+}
+
+int waiter_take(struct waiter *w)
+{
+	if (w->kind == WAIT_READ || w->kind == WAIT_IOCTL)
+		return 0;
+	return current_id(w->fd, &w->known);
+}
+
+int waiter_wait(struct waiter *w)
+{
+	return waiter_sleep(w) ?: waiter_take(w);
 }
 
 static void *wait_once(void *arg)

@@ -135,6 +135,10 @@ void waiter_close(struct waiter *w);
 /* In the calling thread: wait for a change and take the new ID into w->known. */
 int waiter_wait(struct waiter *w);
 
+/* Its two halves: until there is a change, and the new ID for those who do not have it yet. */
+int waiter_sleep(struct waiter *w);
+int waiter_take(struct waiter *w);
+
 /* The same in a thread; returns when the thread sleeps in its wait. */
 int waiter_start(struct waiter *w);
 int waiter_join(struct waiter *w);	/* returns w->err */
