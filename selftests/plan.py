@@ -169,7 +169,7 @@ WHOLE = "bookworm"
 CORE_RELEASES = ("bullseye", "trixie-backports")
 CORE_TESTS = ("ioctl_test", "read_test", "poll_test", "mmap_test", "unbind_test",
               "vpci_ioctl_test")
-NOT_CORE = ("debian12_host_test", "debian13_host_test", "bench_test")
+NOT_CORE = ("debian12_host_test", "debian13_host_test", "bench_test", "hibernate_test")
 CORE_GUESTS = ("qemu", "acpi", "vpci")
 TIERS = ("test", "rest", "all")
 
