@@ -164,20 +164,17 @@ bool vmgen_mark_delivered(struct vmgen_file *f, u64 changes)
 	return true;
 }
 
-static unsigned long vmgen_announced(struct vmgen *vg)
+bool vmgen_must_wait(struct vmgen *vg, unsigned long announced)
 {
-	/* pairs with vmgen_announce_work(): whoever sees it moved sees the new ID */
-	return smp_load_acquire(&vg->announced);
+	return vmgen_announced(vg) == announced && !READ_ONCE(vg->gone) &&
+	       (READ_ONCE(vg->flags) & VMGENCOUNTER_WAKEUP);
 }
 
 static int vmgen_wait_announced(struct vmgen *vg, unsigned long announced)
 {
 	if (!(READ_ONCE(vg->flags) & VMGENCOUNTER_WAKEUP))
 		return -EOPNOTSUPP;
-	return wait_event_freezable(vg->wait,
-				    vmgen_announced(vg) != announced ||
-				    READ_ONCE(vg->gone) ||
-				    !(READ_ONCE(vg->flags) & VMGENCOUNTER_WAKEUP));
+	return wait_event_freezable(vg->wait, !vmgen_must_wait(vg, announced));
 }
 
 /*
@@ -198,6 +195,20 @@ static bool vmgen_is_news(struct vmgen_file *f, const struct vm_gencounter *know
  * slept is let go by the buffer alone, as the generator is not reseeded then: it may
  * have changed once more since the announcement that ended the sleep.
  */
+static __always_inline int vmgen_try(struct vmgen_file *f, const struct vm_gencounter *known,
+				     bool slept, struct vm_gencounter *id, u64 *changes,
+				     unsigned long *announced)
+{
+	*announced = vmgen_announced(f->vg);
+	if (READ_ONCE(f->vg->gone))
+		return -ENODEV;
+	*changes = vmgen_look(f->vg, id);
+	if (vmgen_is_news(f, known, id, *changes, slept) &&
+	    (!slept || *announced == (unsigned long)*changes))
+		return 0;
+	return -EAGAIN;
+}
+
 int vmgen_await(struct vmgen_file *f, const struct vm_gencounter *known,
 		bool nonblock, struct vm_gencounter *id, u64 *changes)
 {
@@ -206,18 +217,22 @@ int vmgen_await(struct vmgen_file *f, const struct vm_gencounter *known,
 	int ret;
 
 	for (;;) {
-		announced = vmgen_announced(f->vg);
-		if (READ_ONCE(f->vg->gone))
-			return -ENODEV;
-		*changes = vmgen_look(f->vg, id);
-		if (vmgen_is_news(f, known, id, *changes, slept) &&
-		    (!slept || announced == (unsigned long)*changes))
-			return 0;
-		if (nonblock)
-			return -EAGAIN;
+		ret = vmgen_try(f, known, slept, id, changes, &announced);
+		if (ret != -EAGAIN || nonblock)
+			return ret;
 		ret = vmgen_wait_announced(f->vg, announced);
 		if (ret)
 			return ret;
 		slept = true;
 	}
+}
+
+int vmgen_look_again(struct vmgen_file *f, const struct vm_gencounter *known,
+		     struct vm_gencounter *id, u64 *changes, unsigned long *announced)
+{
+	int ret = vmgen_try(f, known, true, id, changes, announced);
+
+	if (ret == -EAGAIN && !(READ_ONCE(f->vg->flags) & VMGENCOUNTER_WAKEUP))
+		return -EOPNOTSUPP;
+	return ret;
 }

@@ -47,85 +47,91 @@ bad:
 	return -EFAULT;
 }
 
-static int vmgen_check_request(struct file *file,
-			       const struct devioctl_request *req,
-			       struct vm_gencounter *known)
+static __always_inline int vmgen_check_call(struct file *file, struct vmgen_call *call)
 {
 	const fmode_t both = FMODE_READ | FMODE_WRITE;
 
 	if ((file->f_mode & both) != both)
 		return -EACCES;
-	if (req->out_size < sizeof(*known))
+	if (call->req.out_size < sizeof(call->id))
 		return -ENOBUFS;
-	if (!req->in_size)
+	if (!call->req.in_size)
 		return 0;
-	if (req->in_size < sizeof(*known))
+	if (call->req.in_size < sizeof(call->known))
 		return -EINVAL;
-	return vmgen_get_id(known, req->in_buffer);
-}
-
-/*
- * Event-driven mode. What can be refused before a wait is refused before the wait;
- * an ID that is new already needs neither.
- */
-static int vmgen_get_new(struct file *file, const struct devioctl_request *req,
-			 struct devioctl_request __user *block,
-			 const struct vm_gencounter *known,
-			 struct vm_gencounter *id, u64 *changes)
-{
-	struct vmgen_file *f = file->private_data;
-
-	if (!(READ_ONCE(f->vg->flags) & VMGENCOUNTER_WAKEUP))
-		return -EOPNOTSUPP;
-	*changes = vmgen_look(f->vg, id);
-	if (!vmgen_same(id, known))
-		return 0;
-	if (file->f_flags & O_NONBLOCK)
-		return -EAGAIN;
-	if (!devioctl_can_write(block, sizeof(*block)) ||
-	    !devioctl_can_write(u64_to_user_ptr(req->out_buffer), sizeof(*id)))
-		return -EFAULT;
-	return vmgen_await(f, known, false, id, changes);
+	return vmgen_get_id(&call->known, call->req.in_buffer);
 }
 
 /* Polling mode without input, event-driven mode with the ID in it. */
-static int vmgen_get_requested(struct file *file,
-			       const struct devioctl_request *req,
-			       struct devioctl_request __user *block,
-			       struct vm_gencounter *id, u64 *changes)
+static __always_inline int vmgen_begin(struct file *file, struct vmgen_call *call)
 {
-	struct vmgen_file *f = file->private_data;
-	struct vm_gencounter known;
+	struct vmgen *vg = ((struct vmgen_file *)file->private_data)->vg;
 	int ret;
 
-	ret = vmgen_check_request(file, req, &known);
+	ret = vmgen_check_call(file, call);
 	if (ret)
 		return ret;
-	if (READ_ONCE(f->vg->gone))
+	if (READ_ONCE(vg->gone))
 		return -ENODEV;
-	if (req->in_size)
-		return vmgen_get_new(file, req, block, &known, id, changes);
-	*changes = vmgen_look(f->vg, id);
-	return 0;
+	if (call->req.in_size && !(READ_ONCE(vg->flags) & VMGENCOUNTER_WAKEUP))
+		return -EOPNOTSUPP;
+	call->changes = vmgen_look(vg, &call->id);
+	return call->req.in_size && vmgen_same(&call->id, &call->known) ? -EAGAIN : 0;
+}
+
+static __always_inline int vmgen_end(struct vmgen_file *f, struct vmgen_call *call, int err)
+{
+	if (!err)
+		err = vmgen_put_id(&call->id, call->req.out_buffer);
+	err = devioctl_complete(call->block, err ? 0 : sizeof(call->id), err);
+	if (!err)
+		vmgen_mark_delivered(f, call->changes);
+	return err;
+}
+
+int vmgen_begin_call(struct file *file, struct vmgen_call *call)
+{
+	return vmgen_begin(file, call);
+}
+
+bool vmgen_can_end_call(const struct vmgen_call *call)
+{
+	return devioctl_can_write(call->block, sizeof(*call->block)) &&
+	       devioctl_can_write(u64_to_user_ptr(call->req.out_buffer), sizeof(call->id));
+}
+
+int vmgen_end_call(struct vmgen_file *f, struct vmgen_call *call, int err)
+{
+	return vmgen_end(f, call, err);
+}
+
+/*
+ * What can be refused before a wait is refused before the wait; an ID that is new
+ * already needs neither.
+ */
+static noinline int vmgen_wait_for_call(struct file *file, struct vmgen_call *call)
+{
+	if (file->f_flags & O_NONBLOCK)
+		return -EAGAIN;
+	if (!vmgen_can_end_call(call))
+		return -EFAULT;
+	return vmgen_await(file->private_data, &call->known, false, &call->id,
+			   &call->changes);
 }
 
 static long vmgen_ioctl_read(struct file *file,
 			     struct devioctl_request __user *block)
 {
-	struct devioctl_request req;
-	struct vm_gencounter id;
-	u64 changes;
+	struct vmgen_call call;
 	int ret;
 
-	if (copy_from_user(&req, block, sizeof(req)))
+	if (copy_from_user(&call.req, block, sizeof(call.req)))
 		return -EFAULT;
-	ret = vmgen_get_requested(file, &req, block, &id, &changes);
-	if (!ret)
-		ret = vmgen_put_id(&id, req.out_buffer);
-	ret = devioctl_complete(block, ret ? 0 : sizeof(id), ret);
-	if (!ret)
-		vmgen_mark_delivered(file->private_data, changes);
-	return ret;
+	call.block = block;
+	ret = vmgen_begin(file, &call);
+	if (unlikely(ret == -EAGAIN))
+		ret = vmgen_wait_for_call(file, &call);
+	return vmgen_end(file->private_data, &call, ret);
 }
 
 static long vmgen_ioctl_get_info(struct file *file,

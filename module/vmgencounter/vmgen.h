@@ -180,6 +180,49 @@ extern const struct file_operations vmgen_fops;
  */
 long vmgen_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
+/**
+ * struct vmgen_call - one IOCTL_VMGENCOUNTER_READ
+ * @block:   the caller's block
+ * @req:     what the block said when the call began
+ * @known:   the ID that the caller knows, in event-driven mode
+ * @id:      the result
+ * @changes: what vmgen_look() says of @id
+ */
+struct vmgen_call {
+	struct devioctl_request __user *block;
+	struct devioctl_request req;
+	struct vm_gencounter known;
+	struct vm_gencounter id;
+	u64 changes;
+};
+
+/**
+ * vmgen_begin_call() - all of a call that comes before a wait
+ * @file: the open file
+ * @call: the call, with @block and @req
+ *
+ * Return: 0 with the result, -EAGAIN if the call has to wait, or another errno.
+ */
+int vmgen_begin_call(struct file *file, struct vmgen_call *call);
+
+/**
+ * vmgen_can_end_call() - can the result be written, as far as can be told before a wait?
+ * @call: the call that has to wait
+ *
+ * Return: true if it can.
+ */
+bool vmgen_can_end_call(const struct vmgen_call *call);
+
+/**
+ * vmgen_end_call() - write the result and the block, and note what was delivered
+ * @f: the open file
+ * @call: the call
+ * @err: 0 or a negative errno
+ *
+ * Return: what the call returns, which is @err if that is not 0.
+ */
+int vmgen_end_call(struct vmgen_file *f, struct vmgen_call *call, int err);
+
 /* ---- sysfs.c ---- */
 
 /* The attributes of the misc device. */
@@ -339,6 +382,31 @@ static inline bool vmgen_is_unread(struct vmgen_file *f, u64 changes)
 bool vmgen_mark_delivered(struct vmgen_file *f, u64 changes);
 
 /**
+ * vmgen_announced() - which change was last announced?
+ * @vg: the device
+ *
+ * Who is going to wait asks before looking at the ID.
+ *
+ * Return: the count of changes then, for vmgen_must_wait().
+ */
+static inline unsigned long vmgen_announced(struct vmgen *vg)
+{
+	/* pairs with vmgen_announce_work(): whoever sees it moved sees the new ID */
+	return smp_load_acquire(&vg->announced);
+}
+
+/**
+ * vmgen_must_wait() - has nothing happened that is worth a look?
+ * @vg: the device
+ * @announced: what vmgen_announced() said before the last look
+ *
+ * For who is on vmgen.wait.
+ *
+ * Return: true if no change was announced, and the device is there and can notify.
+ */
+bool vmgen_must_wait(struct vmgen *vg, unsigned long announced);
+
+/**
  * vmgen_await() - wait for a new ID
  * @f: the open file
  * @known: the ID that is not new, or NULL for what @f has delivered
@@ -351,5 +419,18 @@ bool vmgen_mark_delivered(struct vmgen_file *f, u64 changes);
  */
 int vmgen_await(struct vmgen_file *f, const struct vm_gencounter *known,
 		bool nonblock, struct vm_gencounter *id, u64 *changes);
+
+/**
+ * vmgen_look_again() - for who waits without vmgen_await(): is there a new ID now?
+ * @f: the open file
+ * @known: the ID that is not new
+ * @id: gets the new ID
+ * @changes: gets what vmgen_look() says of @id
+ * @announced: gets what vmgen_must_wait() wants
+ *
+ * Return: -EAGAIN if the wait goes on, else as vmgen_await().
+ */
+int vmgen_look_again(struct vmgen_file *f, const struct vm_gencounter *known,
+		     struct vm_gencounter *id, u64 *changes, unsigned long *announced);
 
 #endif /* _VMGENCOUNTER_VMGEN_H */
