@@ -29,6 +29,9 @@
 #ifdef CONFIG_X86
 #include <asm/processor.h>
 #endif
+#ifdef COMPAT_HAS_URING_CMD_CANCEL
+#include <linux/io_uring/cmd.h>
+#endif
 #ifdef COMPAT_HAS_CC_PLATFORM
 #include <linux/cc_platform.h>
 #else
@@ -165,6 +168,46 @@ static inline bool compat_memremap_decrypts(void)
 	return !mem_encrypt_active();
 #endif
 }
+
+/*
+ * &file_operations.uring_cmd, where io_uring can cancel a command that waits (since 6.8).
+ * On other kernels io_uring answers all commands with -EOPNOTSUPP.
+ */
+#ifdef COMPAT_HAS_URING_CMD_CANCEL
+#define COMPAT_URING_CMD(function)	.uring_cmd = (function),
+#else
+#define COMPAT_URING_CMD(function)
+#endif
+
+#ifndef io_uring_cmd_to_pdu	/* before 6.11 */
+#define io_uring_cmd_to_pdu(cmd, type)	((type *)&(cmd)->pdu)
+#endif
+
+#ifndef COMPAT_HAS_URING_CMD_DONE32	/* before 6.18: with a second result, for large CQEs */
+#define io_uring_cmd_done(cmd, ret, issue_flags) \
+	io_uring_cmd_done(cmd, ret, 0, issue_flags)
+#endif
+
+/* A task work called @name, for io_uring_cmd_complete_in_task(), that calls @function. */
+#ifdef COMPAT_HAS_URING_CMD_FROM_TW	/* since 6.19 */
+#define COMPAT_URING_TASK_WORK(name, function)					\
+static void name(struct io_tw_req tw_req, io_tw_token_t tw)			\
+{										\
+	function(io_uring_cmd_from_tw(tw_req), IO_URING_CMD_TASK_WORK_ISSUE_FLAGS, \
+		 tw.cancel);							\
+}
+#else
+#ifdef COMPAT_HAS_URING_F_TASK_DEAD	/* since 6.12 */
+#define compat_uring_is_dead(issue_flags)	((issue_flags) & IO_URING_F_TASK_DEAD)
+#else
+#define compat_uring_is_dead(issue_flags)	(current->flags & (PF_EXITING | PF_KTHREAD))
+#endif
+#define COMPAT_URING_TASK_WORK(name, function)					\
+static void name(struct io_uring_cmd *cmd, unsigned int issue_flags)		\
+{										\
+	function(cmd, issue_flags, compat_uring_is_dead(issue_flags));		\
+}
+#endif
 
 /* The in-tree driver may be loaded after us, and must find its device free. */
 #define COMPAT_VMGENID_MAY_LOAD	IS_MODULE(CONFIG_VMGENID)

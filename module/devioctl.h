@@ -38,6 +38,7 @@ static inline u32 devioctl_status(int err)
 	case -ENOMEM:
 		return STATUS_INSUFFICIENT_RESOURCES;
 	case -EINTR:
+	case -ECANCELED:
 		return STATUS_CANCELLED;
 	case -EOPNOTSUPP:
 		return STATUS_NOT_SUPPORTED;

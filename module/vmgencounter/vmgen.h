@@ -25,7 +25,8 @@
  *   reseed.c           the kernel's random number generator
  *   firmware.c         where the ID is
  *   chardev.c          the open files
- *   ioctl.c            the calls with a request block, and GET_INFO
+ *   uring.c            the calls with a request block, by io_uring
+ *   ioctl.c            the same by ioctl(), and GET_INFO
  *   sysfs.c            the attributes
  *   generation.c       the ID, the count, and what open files were told
  */
@@ -47,6 +48,7 @@
 #include <linux/vmgencounter.h>
 
 struct device;
+struct io_uring_cmd;
 struct platform_device;
 
 /* Of the devicetree's node. */
@@ -80,6 +82,7 @@ struct vmgen {
 struct vmgen_file {
 	struct vmgen *vg;
 	atomic_long_t told;		/* @changes when it last delivered, and 1; or 0 */
+	struct hlist_head uring;	/* vmgen.wait.lock: commands of io_uring that wait */
 };
 
 /* ---- wakeup.c ---- */
@@ -167,6 +170,17 @@ int vmgen_map_buffer(struct device *dev, struct vmgen *vg);
 
 /* Of /dev/vmgencounter. */
 extern const struct file_operations vmgen_fops;
+
+/* ---- uring.c, where the kernel has what it needs ---- */
+
+/**
+ * vmgen_uring_cmd() - &file_operations.uring_cmd
+ * @cmd: the command
+ * @issue_flags: io_uring's
+ *
+ * Return: the result of the command, or -EIOCBQUEUED if it is yet to come.
+ */
+int vmgen_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
 
 /* ---- ioctl.c ---- */
 

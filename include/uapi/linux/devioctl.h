@@ -66,6 +66,22 @@ struct devioctl_request {
 	__u32 status;
 };
 
+/**
+ * struct devioctl_uring_cmd - what the cmd[] of an io_uring SQE begins with
+ * @request:  user address of a struct devioctl_request
+ * @reserved: 0
+ *
+ * For IORING_OP_URING_CMD with the control code as sqe->cmd_op: DeviceIoControl() with
+ * an OVERLAPPED. The request block and what it points to must stay until the CQE, whose
+ * res is 0 or a negative errno of the dictionary below. ECANCELED leaves the block
+ * untouched if it was io_uring that cancelled, as the ring was closed or the thread that
+ * submitted the SQE has ended.
+ */
+struct devioctl_uring_cmd {
+	__aligned_u64 request;
+	__aligned_u64 reserved;
+};
+
 /*
  * The errno dictionary: what ioctl() sets, beside @status and what
  * GetLastError() would say on Windows.
@@ -79,6 +95,7 @@ struct devioctl_request {
  *	STATUS_CANT_WAIT		EAGAIN		ERROR_CANT_WAIT
  *	STATUS_INSUFFICIENT_RESOURCES	ENOMEM		ERROR_NO_SYSTEM_RESOURCES
  *	STATUS_CANCELLED		EINTR		ERROR_OPERATION_ABORTED
+ *	STATUS_CANCELLED		ECANCELED	ERROR_OPERATION_ABORTED
  *	STATUS_NOT_SUPPORTED		EOPNOTSUPP	ERROR_NOT_SUPPORTED
  *	STATUS_IO_DEVICE_ERROR		EIO		ERROR_IO_DEVICE
  *	STATUS_DEVICE_REMOVED		ENODEV		ERROR_DEVICE_REMOVED
@@ -88,7 +105,7 @@ struct devioctl_request {
  * STATUS_CANT_WAIT: the descriptor is O_NONBLOCK and the call would have had to
  * wait, so nothing was started. STATUS_CANCELLED: the process was killed while a
  * request was out. EINTR with the block untouched: a signal handler ran while
- * the call waited interruptibly.
+ * the call waited interruptibly. ECANCELED: a command of io_uring was cancelled.
  */
 #ifndef STATUS_SUCCESS
 #define STATUS_SUCCESS			0x00000000

@@ -57,6 +57,18 @@ struct vm_gencounter {
 		 FILE_READ_ACCESS | FILE_WRITE_ACCESS)
 
 /*
+ * IOCTL_VMGENCOUNTER_READ is also a command of io_uring (IORING_OP_URING_CMD, Linux 6.8
+ * and later; before, EOPNOTSUPP), with a struct devioctl_uring_cmd in the SQE. In
+ * event-driven mode it is pending until the ID changes, whether or not the descriptor has
+ * O_NONBLOCK.
+ *
+ * VMGENCOUNTER_CANCEL, a command of io_uring alone, completes those of this open file that
+ * are pending with the same address of a block, with ECANCELED and STATUS_CANCELLED. It
+ * fails with ENOENT if there is none. (IORING_OP_ASYNC_CANCEL does not know of commands.)
+ */
+#define VMGENCOUNTER_CANCEL	_IO(0xC0, 0x11)
+
+/*
  * Bits of struct vmgencounter_info.flags.
  *
  * VMGENCOUNTER_WAKEUP: the kernel hears of changes. Without it, event-driven mode
