@@ -167,6 +167,7 @@ uint32_t status_of(int err)
 	case EAGAIN:
 		return STATUS_CANT_WAIT;
 	case EINTR:
+	case ECANCELED:
 		return STATUS_CANCELLED;
 	case EOPNOTSUPP:
 		return STATUS_NOT_SUPPORTED;

@@ -123,6 +123,7 @@ GUEST_TESTS = {
     "read_test": (ALL, (64, 32), []),
     "poll_test": (ALL, (64, 32), []),
     "uring_test": (ALL, (64,), []),
+    "uring_cmd_test": (ALL, (64,), []),
     "mmap_test": (ALL, (64, 32), []),
     "sysfs_test": (ALL, (64, 32), []),
     "unbind_test": (ALL, (64, 32), []),

@@ -4,6 +4,7 @@
  * sees to it), or which has no interrupt in the devicetree: it can be polled, and
  * whoever would wait for ever is told.
  */
+#include "uring_ring.h"
 #include "vmgen_helpers.h"
 #include "kselftest_harness.h"
 
@@ -46,6 +47,32 @@ TEST_F(vmgen, event_mode_is_refused)
 	EXPECT_EQ(0, req.information);
 	/* As on Windows, whatever ID it is given. */
 	EXPECT_EQ(EOPNOTSUPP, other_id(self->fd, &stale, &out));
+}
+
+/* The same for a command of io_uring, where the kernel has them. */
+TEST_F(vmgen, command_in_event_mode_is_refused)
+{
+	const struct vm_gencounter ids[] = { self->id, { 1, 2 } };
+	struct devioctl_request req;
+	struct vm_gencounter out;
+	struct io_uring_cqe cqe;
+	struct ring ring;
+	size_t i;
+
+	ASSERT_EQ(0, ring_open(&ring, 1, 0));
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		fill_request(&req, &ids[i], ID_SIZE, &out, ID_SIZE);
+		ring_command(&ring, self->fd, IOCTL_VMGENCOUNTER_READ, &req, 0);
+		ASSERT_EQ(0, ring_submit(&ring));
+		ASSERT_EQ(0, ring_wait(&ring, &cqe));
+		EXPECT_TRUE(cqe.res == -EOPNOTSUPP || cqe.res == -EINVAL)
+			TH_LOG("result: %d", cqe.res);
+		if (req.status == UNTOUCHED)
+			SKIP(return, "this kernel cannot cancel commands");
+		EXPECT_EQ(-EOPNOTSUPP, cqe.res);
+		EXPECT_EQ(STATUS_NOT_SUPPORTED, req.status);
+		EXPECT_EQ(0, req.information);
+	}
 }
 
 TEST_F(vmgen, nobody_waits_for_ever)
