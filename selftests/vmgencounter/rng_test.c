@@ -111,7 +111,7 @@ static int join_waiters(FIXTURE_DATA(vmgen) * self)
 
 TEST_F_TIMEOUT(vmgen, rng_comes_first, TEST_TIMEOUT)
 {
-	int rounds = fast_device() ? 25 : 2;
+	int rounds = fast_device() ? 10 : 2;
 	struct order order;
 
 	while (rounds--) {
