@@ -174,9 +174,9 @@ static inline bool compat_memremap_decrypts(void)
  * On other kernels io_uring answers all commands with -EOPNOTSUPP.
  */
 #ifdef COMPAT_HAS_URING_CMD_CANCEL
-#define COMPAT_URING_CMD(function)	.uring_cmd = (function),
+#define COMPAT_VMGEN_URING_CMD	.uring_cmd = vmgen_uring_cmd,
 #else
-#define COMPAT_URING_CMD(function)
+#define COMPAT_VMGEN_URING_CMD
 #endif
 
 #ifndef io_uring_cmd_to_pdu	/* before 6.11 */
@@ -197,11 +197,15 @@ static void name(struct io_tw_req tw_req, io_tw_token_t tw)			\
 		 tw.cancel);							\
 }
 #else
+static inline bool compat_uring_is_dead(unsigned int issue_flags)
+{
 #ifdef COMPAT_HAS_URING_F_TASK_DEAD	/* since 6.12 */
-#define compat_uring_is_dead(issue_flags)	((issue_flags) & IO_URING_F_TASK_DEAD)
+	return issue_flags & IO_URING_F_TASK_DEAD;
 #else
-#define compat_uring_is_dead(issue_flags)	(current->flags & (PF_EXITING | PF_KTHREAD))
+	return current->flags & (PF_EXITING | PF_KTHREAD);
 #endif
+}
+
 #define COMPAT_URING_TASK_WORK(name, function)					\
 static void name(struct io_uring_cmd *cmd, unsigned int issue_flags)		\
 {										\

@@ -148,5 +148,5 @@ const struct file_operations vmgen_fops = {
 	.mmap		= vmgen_mmap,
 	.unlocked_ioctl	= vmgen_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
-	COMPAT_URING_CMD(vmgen_uring_cmd)
+	COMPAT_VMGEN_URING_CMD
 };
