@@ -126,6 +126,7 @@ GUEST_TESTS = {
     "uring_test": (FAST_GUESTS, (64,), []),
     "uring_cmd_test": (FAST_GUESTS, (64,), []),
     "mmap_test": (ALL, (64, 32), []),
+    "public_test": (ALL, (64, 32), []),
     "sysfs_test": (ALL, (64, 32), []),
     "unbind_test": (ALL, (64, 32), []),
     # Its events are on from the boot: see there.

@@ -93,10 +93,8 @@ static int vmgen_fasync(int fd, struct file *file, int on)
 	return fasync_helper(fd, file, on, &f->vg->fasync);
 }
 
-static int vmgen_mmap(struct file *file, struct vm_area_struct *vma)
+int vmgen_mmap_page(struct vmgen *vg, struct vm_area_struct *vma)
 {
-	struct vmgen *vg = ((struct vmgen_file *)file->private_data)->vg;
-
 	if (READ_ONCE(vg->gone))
 		return -ENODEV;
 	if (!(READ_ONCE(vg->flags) & VMGENCOUNTER_MMAP))
@@ -110,6 +108,11 @@ static int vmgen_mmap(struct file *file, struct vm_area_struct *vma)
 	vm_flags_clear(vma, VM_MAYWRITE | VM_MAYEXEC);
 	return remap_pfn_range(vma, vma->vm_start, PHYS_PFN(vg->addr), PAGE_SIZE,
 			       pgprot_decrypted(vma->vm_page_prot));
+}
+
+static int vmgen_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return vmgen_mmap_page(((struct vmgen_file *)file->private_data)->vg, vma);
 }
 
 /* misc_mtx is held, so the device cannot be unregistered meanwhile. */

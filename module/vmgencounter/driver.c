@@ -69,6 +69,16 @@ static int vmgen_claim(struct device *dev)
 	return devm_add_action_or_reset(dev, vmgen_unclaim, &vmgen_taken);
 }
 
+static void vmgen_fill_misc(struct miscdevice *misc, struct device *dev, const char *name,
+			    umode_t mode, const struct file_operations *fops)
+{
+	misc->minor = MISC_DYNAMIC_MINOR;
+	misc->name = name;
+	misc->mode = mode;
+	misc->fops = fops;
+	misc->parent = dev;
+}
+
 static struct vmgen *vmgen_create(struct device *dev)
 {
 	struct vmgen *vg = kzalloc(sizeof(*vg), GFP_KERNEL);
@@ -81,20 +91,27 @@ static struct vmgen *vmgen_create(struct device *dev)
 	raw_spin_lock_init(&vg->lock);
 	seqcount_raw_spinlock_init(&vg->seq, &vg->lock);
 	vg->reseeded = U64_MAX;		/* for none yet */
-	vg->misc.minor = MISC_DYNAMIC_MINOR;
-	vg->misc.name = "vmgencounter";
-	vg->misc.mode = 0600;
-	vg->misc.fops = &vmgen_fops;
+	vmgen_fill_misc(&vg->misc, dev, "vmgencounter", 0600, &vmgen_fops);
 	vg->misc.groups = vmgen_groups;
-	vg->misc.parent = dev;
+	vmgen_fill_misc(&vg->public, dev, "vmgencounter_id", 0444, &vmgen_public_fops);
 	ret = devm_add_action_or_reset(dev, vmgen_put, vg);
 	return ret ? ERR_PTR(ret) : vg;
+}
+
+static int vmgen_register(struct device *dev, struct miscdevice *misc)
+{
+	int ret = misc_register(misc);
+
+	if (ret)
+		dev_err(dev, "cannot register /dev/%s: %d\n", misc->name, ret);
+	return ret;
 }
 
 static void vmgen_unpublish(void *data)
 {
 	struct vmgen *vg = data;
 
+	misc_deregister(&vg->public);
 	misc_deregister(&vg->misc);
 	WRITE_ONCE(vg->gone, true);
 	vmgen_wake(vg);
@@ -104,10 +121,13 @@ static void vmgen_unpublish(void *data)
 /* From here on, files can be opened. */
 static int vmgen_publish(struct device *dev, struct vmgen *vg)
 {
-	int ret = misc_register(&vg->misc);
+	int ret = vmgen_register(dev, &vg->misc);
 
+	if (ret)
+		return ret;
+	ret = vmgen_register(dev, &vg->public);
 	if (ret) {
-		dev_err(dev, "cannot register /dev/vmgencounter: %d\n", ret);
+		misc_deregister(&vg->misc);
 		return ret;
 	}
 	return devm_add_action_or_reset(dev, vmgen_unpublish, vg);

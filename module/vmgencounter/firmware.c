@@ -18,6 +18,7 @@
 #include <linux/mm.h>
 #include <linux/of.h>
 #include <linux/platform_device.h>
+#include <linux/string.h>
 
 #include "../compat.h"
 #include "vmgen.h"
@@ -183,10 +184,40 @@ int vmgen_find_irq(struct device *dev, struct vmgen *vg)
 	return vg->irq == -EPROBE_DEFER ? -EPROBE_DEFER : 0;
 }
 
-int vmgen_map_buffer(struct device *dev, struct vmgen *vg)
+bool vmgen_look_around(struct vmgen *vg)
+{
+	const size_t begin = offset_in_page(vg->addr);
+	const size_t end = begin + sizeof(struct vm_gencounter);
+	const void *page = (const void *)vg->buffer - begin;
+	bool alone;
+
+	if (!(READ_ONCE(vg->flags) & VMGENCOUNTER_MMAP))
+		return false;
+	alone = !memchr_inv(page, 0, begin) && !memchr_inv(page + end, 0, PAGE_SIZE - end);
+	WRITE_ONCE(vg->alone, alone);
+	return alone;
+}
+
+/* All of the page if it may be shown, else the ID alone. */
+static const void *vmgen_memremap(const struct vmgen *vg)
 {
 	const size_t size = sizeof(struct vm_gencounter);
+	const size_t begin = offset_in_page(vg->addr);
 	unsigned long how = MEMREMAP_WB;
+	const void *page;
+
+	/* memremap() gives System RAM as the direct map has it, or not at all. */
+	if (region_intersects(vg->addr, size, IORESOURCE_SYSTEM_RAM,
+			      IORES_DESC_NONE) == REGION_DISJOINT)
+		how |= MEMREMAP_DEC;
+	if (!(vg->flags & VMGENCOUNTER_MMAP))
+		return memremap(vg->addr, size, how);
+	page = memremap(vg->addr - begin, PAGE_SIZE, how);
+	return page ? page + begin : NULL;
+}
+
+int vmgen_map_buffer(struct device *dev, struct vmgen *vg)
+{
 	int ret;
 
 	ret = vmgen_find_buffer(dev, &vg->addr);
@@ -194,15 +225,12 @@ int vmgen_map_buffer(struct device *dev, struct vmgen *vg)
 		return ret;
 	if (vmgen_can_mmap(dev, vg->addr))
 		vg->flags |= VMGENCOUNTER_MMAP;
-	/* memremap() gives System RAM as the direct map has it, or not at all. */
-	if (region_intersects(vg->addr, size, IORESOURCE_SYSTEM_RAM,
-			      IORES_DESC_NONE) == REGION_DISJOINT)
-		how |= MEMREMAP_DEC;
-	vg->buffer = memremap(vg->addr, size, how);
+	vg->buffer = vmgen_memremap(vg);
 	if (!vg->buffer) {
 		dev_err(dev, "the ID at %pa cannot be mapped\n", &vg->addr);
 		return -ENOMEM;
 	}
+	vmgen_look_around(vg);
 	vg->nvs = vmgen_is_nvs(vg->addr);
 	vmgen_read_buffer(vg, &vg->seen);
 	return 0;

@@ -142,7 +142,8 @@ void vmgen_get_info(struct vmgen *vg, struct vmgencounter_info *info)
 		info->reseeded = vg->reseeded;
 		untrusted = vg->untrusted;
 	} while (read_seqcount_retry(&vg->seq, seq));
-	info->flags = READ_ONCE(vg->flags) | (untrusted ? VMGENCOUNTER_ID_UNTRUSTED : 0);
+	info->flags = READ_ONCE(vg->flags) | (untrusted ? VMGENCOUNTER_ID_UNTRUSTED : 0) |
+		      (READ_ONCE(vg->alone) ? VMGENCOUNTER_ID_ALONE : 0);
 	if (info->flags & VMGENCOUNTER_MMAP)
 		info->offset = offset_in_page(vg->addr);
 }

@@ -25,6 +25,7 @@
  *   reseed.c           the kernel's random number generator
  *   firmware.c         where the ID is
  *   chardev.c          the open files
+ *   public.c           those of the node that every user may open
  *   uring.c            the calls with a request block, by io_uring
  *   ioctl.c            the same by ioctl(), and GET_INFO
  *   sysfs.c            the attributes
@@ -50,6 +51,7 @@
 struct device;
 struct io_uring_cmd;
 struct platform_device;
+struct vm_area_struct;
 
 /* Of the devicetree's node. */
 #define VMGEN_COMPATIBLE	"microsoft,vmgenid"
@@ -57,10 +59,12 @@ struct platform_device;
 struct vmgen {
 	struct kref refs;
 	struct miscdevice misc;
+	struct miscdevice public;	/* for every user */
 	phys_addr_t addr;
 	const __le64 *buffer;		/* the live ID, low half first */
-	u32 flags;			/* VMGENCOUNTER_*, but for ..._ID_UNTRUSTED */
+	u32 flags;			/* VMGENCOUNTER_*, but for ..._ID_* */
 	int irq;			/* of the devicetree's device, or an error */
+	bool alone;			/* all else in the page was zero at the last look */
 	bool nvs;			/* hibernation may bring back the image's ID */
 	bool gone;			/* set once, when unbound */
 
@@ -160,16 +164,38 @@ int vmgen_find_irq(struct device *dev, struct vmgen *vg);
 /**
  * vmgen_map_buffer() - find the ID, map it and read it for the first time
  * @dev: the platform device that is being bound
- * @vg: its device, whose @addr, @buffer, @nvs, @seen and VMGENCOUNTER_MMAP this sets
+ * @vg: its device, whose @addr, @buffer, @alone, @nvs, @seen and VMGENCOUNTER_MMAP this sets
  *
  * Return: 0 or a negative errno, whose reason has been logged.
  */
 int vmgen_map_buffer(struct device *dev, struct vmgen *vg);
 
+/**
+ * vmgen_look_around() - has the ID's page nothing else in it?
+ * @vg: the device, whose @alone this sets
+ *
+ * Return: true if all the rest of the page is zero, and mmap() may show it.
+ */
+bool vmgen_look_around(struct vmgen *vg);
+
 /* ---- chardev.c ---- */
 
 /* Of /dev/vmgencounter. */
 extern const struct file_operations vmgen_fops;
+
+/**
+ * vmgen_mmap_page() - map the page of the ID, read-only
+ * @vg: the device
+ * @vma: where
+ *
+ * Return: 0 or a negative errno.
+ */
+int vmgen_mmap_page(struct vmgen *vg, struct vm_area_struct *vma);
+
+/* ---- public.c ---- */
+
+/* Of /dev/vmgencounter_id. */
+extern const struct file_operations vmgen_public_fops;
 
 /* ---- uring.c, where the kernel has what it needs ---- */
 

@@ -13,6 +13,7 @@
  *			wait until all that handles it has returned
  *	set [LOW:HIGH]	a new ID (random, or this one) and no Notify
  *	notify		a Notify and no new ID
+ *	beside BYTE	what stands behind the ID, as firmware's own data may
  */
 
 #include <linux/acpi.h>
@@ -36,7 +37,7 @@
 static struct acpi_device *vmgt_device;		/* or else ... */
 static struct platform_device *vmgt_dt_device;	/* ... with this: */
 static int vmgt_irq;				/* negative: there is none */
-static __le64 *vmgt_buffer;
+static __le64 *vmgt_buffer;			/* the ID and what stands beside it */
 static DEFINE_MUTEX(vmgt_lock);
 
 static int vmgt_store(void *id)
@@ -50,6 +51,12 @@ static int vmgt_set(u64 low, u64 high)
 	__le64 id[2] = { cpu_to_le64(low), cpu_to_le64(high) };
 
 	return stop_machine(vmgt_store, id, NULL);
+}
+
+static int vmgt_set_beside(u8 byte)
+{
+	WRITE_ONCE(*(u8 *)(vmgt_buffer + 2), byte);
+	return 0;
 }
 
 static int vmgt_set_random(void)
@@ -114,6 +121,7 @@ static int vmgt_command(const char *line)
 {
 	unsigned int times = 1;
 	u64 low, high;
+	u8 byte;
 
 	if (!strcmp(line, "change") || sscanf(line, "change %u", &times) == 1)
 		return vmgt_change(times);
@@ -123,6 +131,8 @@ static int vmgt_command(const char *line)
 		return vmgt_set_random();
 	if (!strcmp(line, "notify"))
 		return vmgt_notify();
+	if (sscanf(line, "beside %hhu", &byte) == 1)
+		return vmgt_set_beside(byte);
 	return -EINVAL;
 }
 
@@ -163,7 +173,7 @@ static int __init vmgt_map_acpi(void)
 	if (ACPI_FAILURE(acpi_evaluate_object(vmgt_device->handle, "ADDR", NULL, &out)))
 		return -ENODEV;
 	addr = out.pointer;
-	vmgt_buffer = memremap(addr->package.elements[0].integer.value, 16,
+	vmgt_buffer = memremap(addr->package.elements[0].integer.value, 24,
 			       MEMREMAP_WB);
 	ACPI_FREE(out.pointer);
 	return vmgt_buffer ? 0 : -ENOMEM;
@@ -176,7 +186,7 @@ static int __init vmgt_map_dt(void)
 	if (!reg)
 		return -ENODEV;
 	vmgt_irq = platform_get_irq_optional(vmgt_dt_device, 0);
-	vmgt_buffer = memremap(reg->start, 16, MEMREMAP_WB);
+	vmgt_buffer = memremap(reg->start, 24, MEMREMAP_WB);
 	return vmgt_buffer ? 0 : -ENOMEM;
 }
 
