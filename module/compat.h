@@ -22,6 +22,7 @@
 #include <linux/mod_devicetable.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
+#include <linux/percpu-refcount.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/wait.h>
@@ -188,6 +189,18 @@ static inline bool compat_memremap_decrypts(void)
 	io_uring_cmd_done(cmd, ret, 0, issue_flags)
 #endif
 
+/*
+ * Queue a task work from a wake-up. Newer kernels want to be told that it is one: they
+ * wake others later then, as those may be waiting for the same lock.
+ */
+#define compat_uring_complete_in_wake(cmd, task_work) \
+	__io_uring_cmd_do_in_task(cmd, task_work, COMPAT_URING_IN_WAKE)
+#ifdef COMPAT_HAS_URING_IN_WAKE
+#define COMPAT_URING_IN_WAKE	IOU_F_TWQ_IN_WAKE
+#else
+#define COMPAT_URING_IN_WAKE	0
+#endif
+
 /* A task work called @name, for io_uring_cmd_complete_in_task(), that calls @function. */
 #ifdef COMPAT_HAS_URING_CMD_FROM_TW	/* since 6.19 */
 #define COMPAT_URING_TASK_WORK(name, function)					\
@@ -197,19 +210,24 @@ static void name(struct io_tw_req tw_req, io_tw_token_t tw)			\
 		 tw.cancel);							\
 }
 #else
-static inline bool compat_uring_is_dead(unsigned int issue_flags)
+/* Before 6.12.49 and 6.17 io_uring does not tell that the ring closes, so look for that too. */
+#ifdef COMPAT_HAS_URING_CMD_CANCEL
+static inline bool compat_uring_is_dead(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
+	if (percpu_ref_is_dying(&cmd_to_io_kiocb(cmd)->ctx->refs))
+		return true;
 #ifdef COMPAT_HAS_URING_F_TASK_DEAD	/* since 6.12 */
 	return issue_flags & IO_URING_F_TASK_DEAD;
 #else
 	return current->flags & (PF_EXITING | PF_KTHREAD);
 #endif
 }
+#endif
 
 #define COMPAT_URING_TASK_WORK(name, function)					\
 static void name(struct io_uring_cmd *cmd, unsigned int issue_flags)		\
 {										\
-	function(cmd, issue_flags, compat_uring_is_dead(issue_flags));		\
+	function(cmd, issue_flags, compat_uring_is_dead(cmd, issue_flags));	\
 }
 #endif
 

@@ -55,7 +55,7 @@ static int vmgen_uring_wake(struct wait_queue_entry *wait, unsigned int mode, in
 	struct vmgen_uring *u = container_of(wait, struct vmgen_uring, wait);
 
 	list_del_init(&wait->entry);
-	io_uring_cmd_complete_in_task(u->cmd, vmgen_uring_task_work);
+	compat_uring_complete_in_wake(u->cmd, vmgen_uring_task_work);
 	return 1;
 }
 

@@ -144,6 +144,7 @@ static int vmgen_subscribe_irq(struct device *dev, struct vmgen *vg)
 /* A device that cannot notify is still good for polling. */
 static void vmgen_no_wakeup(struct device *dev, struct vmgen *vg, int err)
 {
+	flush_work(&vg->announce);	/* a Notify may have come; both write @flags */
 	dev_warn(dev, "no notification of changes (error %d): /dev/vmgencounter can be polled but not waited for\n",
 		 err);
 	WRITE_ONCE(vg->flags, vg->flags & VMGENCOUNTER_MMAP);
