@@ -4,8 +4,9 @@
  *
  * Generators of random numbers live in programs of every user, and each must see that
  * its machine was cloned. So this node has mode 0444, and no more than they need:
- * VMGENCOUNTER_GET_INFO, which looks at the ID, and mmap() of the firmware's page, by
- * which a look takes no system call. The page is shown only while all the rest of it is
+ * VMGENCOUNTER_GET_INFO and read(), which look at the ID, and mmap() of the firmware's
+ * page, by which a look takes no system call. Sandboxes that end a program for an ioctl()
+ * allow read(). The page is shown only while all the rest of it is
  * zero: what firmware keeps beside the ID is not for everyone. Nobody waits here, so
  * that no user can make another wait. An open file and a mapping pin the module, as all
  * of them do; they are to be seen in /proc/PID/fd and /proc/PID/maps.
@@ -32,6 +33,7 @@ static void vmgen_get_public_info(struct vmgen *vg, struct vmgencounter_info *in
 {
 	vmgen_get_info(vg, info);
 	info->flags &= ~VMGEN_NOT_PUBLIC;
+	info->flags |= VMGENCOUNTER_PUBLIC;
 	if (info->flags & VMGENCOUNTER_ID_ALONE)
 		info->flags |= VMGENCOUNTER_MMAP;
 	else
@@ -49,6 +51,20 @@ static long vmgen_public_ioctl(struct file *file, unsigned int cmd, unsigned lon
 		return -ENODEV;
 	vmgen_get_public_info(vg, &info);
 	return copy_to_user((void __user *)arg, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+/* The current ID, whatever this open file was told before. */
+static ssize_t vmgen_public_read(struct file *file, char __user *buf, size_t count, loff_t *pos)
+{
+	struct vmgen *vg = file->private_data;
+	struct vm_gencounter id;
+
+	if (count < sizeof(id))
+		return -EINVAL;
+	if (READ_ONCE(vg->gone))
+		return -ENODEV;
+	vmgen_look(vg, &id);
+	return copy_to_user(buf, &id, sizeof(id)) ? -EFAULT : sizeof(id);
 }
 
 /* Firmware may have begun to use the page. */
@@ -70,7 +86,7 @@ static int vmgen_public_open(struct inode *inode, struct file *file)
 		return -EROFS;
 	kref_get(&vg->refs);
 	file->private_data = vg;
-	return nonseekable_open(inode, file);
+	return stream_open(inode, file);
 }
 
 static int vmgen_public_close(struct inode *inode, struct file *file)
@@ -83,6 +99,7 @@ const struct file_operations vmgen_public_fops = {
 	.owner		= THIS_MODULE,
 	.open		= vmgen_public_open,
 	.release	= vmgen_public_close,
+	.read		= vmgen_public_read,
 	.mmap		= vmgen_public_mmap,
 	.unlocked_ioctl	= vmgen_public_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,

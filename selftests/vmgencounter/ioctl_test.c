@@ -93,7 +93,7 @@ TEST_F_TIMEOUT(vmgen, info, TEST_TIMEOUT)
 {
 	struct vmgencounter_info info;
 	uint32_t flags = VMGENCOUNTER_WAKEUP | VMGENCOUNTER_WAKEUP_AFTER_RESEED |
-			 VMGENCOUNTER_MMAP;
+			 VMGENCOUNTER_MMAP | VMGENCOUNTER_ID_ALONE;
 	int i;
 
 	memset(&info, 0xff, sizeof(info));

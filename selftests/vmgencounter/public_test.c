@@ -58,7 +58,7 @@ TEST_F(public, tells_what_the_other_node_tells)
 
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ioctl(fd, VMGENCOUNTER_GET_INFO, &info));
-	EXPECT_EQ(info.flags & ~hidden, self->info.flags);
+	EXPECT_EQ((info.flags & ~hidden) | VMGENCOUNTER_PUBLIC, self->info.flags);
 	EXPECT_TRUE(self->info.flags & VMGENCOUNTER_MMAP);
 	EXPECT_TRUE(self->info.flags & VMGENCOUNTER_ID_ALONE);
 	info.flags = self->info.flags;
@@ -126,8 +126,6 @@ TEST_F(public, nobody_waits)
 	struct devioctl_request req;
 
 	ASSERT_LE(0, epfd);
-	EXPECT_EQ(-1, read(self->fd, &id, ID_SIZE));
-	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(-1, device_io_control(self->fd, &req, &id, ID_SIZE, &id, ID_SIZE));
 	EXPECT_EQ(ENOTTY, errno);
 	EXPECT_EQ(-1, epoll_ctl(epfd, EPOLL_CTL_ADD, self->fd, &event));
@@ -135,8 +133,28 @@ TEST_F(public, nobody_waits)
 	close(epfd);
 }
 
+/* Also where a sandbox allows no ioctl(). */
+TEST_F_TIMEOUT(public, read_gives_the_current_id, TEST_TIMEOUT)
+{
+	struct vm_gencounter id = {}, now;
+
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(ID_SIZE, read(self->fd, &id, ID_SIZE));
+		EXPECT_TRUE(same_id(&self->info.id, &id));
+	}
+	EXPECT_EQ(-1, read(self->fd, &id, ID_SIZE - 1));
+	EXPECT_EQ(EINVAL, errno);
+	ASSERT_EQ(0, new_generation());
+	EXPECT_EQ(ID_SIZE, read(self->fd, &now, ID_SIZE));
+	EXPECT_FALSE(same_id(&id, &now));
+	ASSERT_EQ(0, ioctl(self->fd, VMGENCOUNTER_GET_INFO, &self->info));
+	EXPECT_TRUE(same_id(&self->info.id, &now));
+}
+
 TEST_F(public, bad_address)
 {
+	EXPECT_EQ(-1, read(self->fd, NULL, ID_SIZE));
+	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(-1, ioctl(self->fd, VMGENCOUNTER_GET_INFO, NULL));
 	EXPECT_EQ(EFAULT, errno);
 }
@@ -216,6 +234,8 @@ TEST_F(public, a_device_that_is_gone)
 	EXPECT_EQ(-1, ioctl(self->fd, VMGENCOUNTER_GET_INFO, &self->info));
 	EXPECT_EQ(ENODEV, errno);
 	EXPECT_EQ(MAP_FAILED, map_page(self->fd));
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(-1, read(self->fd, &self->info.id, ID_SIZE));
 	EXPECT_EQ(ENODEV, errno);
 	EXPECT_EQ(-1, open(PUBLIC_DEVICE, O_RDONLY));
 	EXPECT_EQ(ENOENT, errno);

@@ -18,7 +18,8 @@
  *
  * /dev/vmgencounter_id is for every user, read-only, and has of all this
  * VMGENCOUNTER_GET_INFO, with the flags that hold there, and the mmap() of a page
- * with VMGENCOUNTER_ID_ALONE. Nobody can wait by it.
+ * with VMGENCOUNTER_ID_ALONE. read() gives the current ID at once, each time. Nobody
+ * can wait by it.
  */
 #ifndef _UAPI_LINUX_VMGENCOUNTER_H
 #define _UAPI_LINUX_VMGENCOUNTER_H
@@ -97,12 +98,15 @@ struct vm_gencounter {
  * VMGENCOUNTER_ID_ALONE: all else in the page that mmap() gives is zero, or was when it
  * was last looked at: when the driver took the device, and at each mmap() of
  * /dev/vmgencounter_id, which fails with EOPNOTSUPP otherwise.
+ *
+ * VMGENCOUNTER_PUBLIC: the descriptor is one of /dev/vmgencounter_id.
  */
 #define VMGENCOUNTER_WAKEUP			(1U << 0)
 #define VMGENCOUNTER_WAKEUP_AFTER_RESEED	(1U << 1)
 #define VMGENCOUNTER_MMAP			(1U << 2)
 #define VMGENCOUNTER_ID_UNTRUSTED		(1U << 3)
 #define VMGENCOUNTER_ID_ALONE			(1U << 4)
+#define VMGENCOUNTER_PUBLIC			(1U << 5)
 
 /**
  * struct vmgencounter_info - what VMGENCOUNTER_GET_INFO returns
