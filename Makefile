@@ -17,7 +17,7 @@ endif
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 #:   DESTDIR      install below this directory, to make a package (empty: this system)
-#:   PREFIX       where the C headers and manual pages go (/usr/local)
+#:   PREFIX       where the C headers, manual pages and the library go (/usr/local)
 PREFIX ?= /usr/local
 #:   UDEVDIR      where the udev rule goes (/usr/lib/udev/rules.d)
 UDEVDIR ?= /usr/lib/udev/rules.d
@@ -50,10 +50,11 @@ $(MODULE): $(MODULE_SOURCES) $(wildcard $(KDIR)/Module.symvers)
 #:   install         the modules, C headers, udev rule, group and manual pages
 #:   uninstall       remove what `install` put there
 # Each entry is SOURCE:DESTINATION.
-SHARED_FILES := \
+UAPI_FILES := \
 	include/uapi/linux/vmgencounter.h:$(PREFIX)/include/linux/vmgencounter.h \
 	include/uapi/linux/vpci.h:$(PREFIX)/include/linux/vpci.h \
-	include/uapi/linux/devioctl.h:$(PREFIX)/include/linux/devioctl.h \
+	include/uapi/linux/devioctl.h:$(PREFIX)/include/linux/devioctl.h
+SHARED_FILES := $(UAPI_FILES) \
 	docs/man/vmgencounter.4:$(PREFIX)/share/man/man4/vmgencounter.4 \
 	docs/man/vpci.4:$(PREFIX)/share/man/man4/vpci.4 \
 	udev/60-vmgencounter.rules:$(UDEVDIR)/60-vmgencounter.rules \
@@ -81,6 +82,23 @@ _install-shared:
 uninstall:
 	$(call remove-files,$(MODULE_FILE) $(VPCI_MODULE_FILE) $(SHARED_FILES))
 	$(refresh-system)
+
+#:   userspace       the library libvmgencounter, in build/userspace
+#:   userspace-install    install it, its manual page and the C headers
+#:   userspace-uninstall  remove it and its page; `uninstall` removes the headers
+# Variables of the command line, such as CC, LIBDIR and OUTPUT, go with it.
+library-make = $(MAKE) --no-print-directory -C userspace/lib DESTDIR=$(abspath $(DESTDIR)) PREFIX=$(PREFIX)
+
+.PHONY: userspace userspace-install userspace-uninstall
+userspace:
+	$(library-make) all
+
+userspace-install:
+	$(call install-files,$(UAPI_FILES))
+	$(library-make) install
+
+userspace-uninstall:
+	$(library-make) uninstall
 
 #:   dkms-install    the same, the modules by way of dkms: rebuilt for each new kernel
 #:   dkms-remove     remove what `dkms-install` put there
@@ -226,7 +244,8 @@ build/acpi-arm64/%.aml: selftests/qemu/%.asl
 # build-programs DIRECTORY COMPILER MAKE-ARGUMENTS
 build-programs = scripts/build-cache build/selftests/$(1) '*' \
 	"$$($(2) --version; ldd --version; scripts/kernel-source)" selftests/Makefile \
-	$(wildcard selftests/*.[ch]) selftests/host selftests/vmgencounter selftests/vpci include examples -- \
+	$(wildcard selftests/*.[ch]) selftests/host selftests/vmgencounter selftests/vpci include examples \
+	userspace/lib dkms.conf -- \
 	$(MAKE) --no-print-directory -j$(shell nproc) -C selftests $(3)
 
 selftests:
