@@ -129,6 +129,7 @@ GUEST_TESTS = {
     "public_test": (ALL, (64, 32), []),
     "sysfs_test": (ALL, (64, 32), []),
     "unbind_test": (ALL, (64, 32), []),
+    "lib_test": (("qemu", "acpi", "dt"), (64, 32), []),
     # Its events are on from the boot: see there.
     "rng_test": (ALL + MODULE_GUESTS, (64,),
                  ["--append", "trace_event=sched:sched_waking ftrace=function"
@@ -146,6 +147,8 @@ GUEST_TESTS = {
     "vpci_wire_test": (("hvpci",), (64,), []),
     "vpci_memory_test": (("vpci", "hvpci"), (64,), []),
 }
+# The library sees of a kernel what the other tests compare on all of them.
+KERNELS_OF = {"lib_test": ("bullseye", "bookworm", "trixie-backports", "trixie-arm64")}
 # Of this machine too, with a release as their argument.
 RELEASE_TESTS = {
     "dkms_test": ("selftests/host/dkms_test",
@@ -165,6 +168,7 @@ HOST_TESTS = {
     "vm_test": ["selftests/qemu/vm_test"],
     "demo_test": ["selftests/host/demo_test"],
     "install_test": ["selftests/host/install_test"],
+    "library_test": ["selftests/host/library_test"],
     "packages_test": ["selftests/host/packages_test"],
     "hang_test": ["selftests/host/hang_test"],
 }
@@ -298,7 +302,7 @@ def guest_jobs(releases):
     for release in releases:
         for program, (guests, sizes, _) in GUEST_TESTS.items():
             for guest, bits in itertools.product(guests, sizes):
-                if has_guest(release, guest, bits):
+                if has_guest(release, guest, bits) and release in KERNELS_OF.get(program, RELEASES):
                     yield Job(f"{program} {release} {guest} {bits}-bit", program, release,
                               guest, bits)
 

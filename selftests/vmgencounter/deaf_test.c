@@ -4,6 +4,8 @@
  * sees to it), or which has no interrupt in the devicetree: it can be polled, and
  * whoever would wait for ever is told.
  */
+#include <vmgencounter.h>
+
 #include "uring_ring.h"
 #include "vmgen_helpers.h"
 #include "kselftest_harness.h"
@@ -93,6 +95,21 @@ TEST_F(vmgen, polling_sees_the_change)
 	EXPECT_EQ(POLLIN | POLLRDNORM | POLLERR, readiness(self->fd));
 	ASSERT_EQ(ID_SIZE, read(self->fd, &id, ID_SIZE));
 	EXPECT_FALSE(same_id(&self->id, &id));
+}
+
+/* The library, too, refuses to wait, also for a change that was. */
+TEST(library_does_not_wait)
+{
+	struct vm_gencounter id, stale = { 1, 2 };
+	struct vmgen *vmgen = vmgen_open(NULL);
+
+	ASSERT_NE(NULL, vmgen);
+	ASSERT_EQ(0, vmgen_get(vmgen, &id));
+	EXPECT_EQ(-1, vmgen_wait(vmgen, &id, &id, -1));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+	EXPECT_EQ(-1, vmgen_wait(vmgen, &stale, &id, 0));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+	vmgen_close(vmgen);
 }
 
 TEST_HARNESS_MAIN

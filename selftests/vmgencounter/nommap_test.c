@@ -4,6 +4,8 @@
  * into a second page, or the guest seems to be a confidential one): everything but
  * mmap() works.
  */
+#include <vmgencounter.h>
+
 #include "vmgen_helpers.h"
 #include "kselftest_harness.h"
 
@@ -25,6 +27,22 @@ TEST(all_but_mmap)
 	EXPECT_EQ(ID_SIZE, read(fd, &id, ID_SIZE));
 	EXPECT_EQ(0, current_id(fd, &id));
 	close(fd);
+}
+
+TEST(library_asks_the_kernel)
+{
+	struct vm_gencounter id, stale = { 1, 2 };
+	struct vmgen *vmgen = vmgen_open(NULL);
+	struct vmgen_watch watch;
+
+	ASSERT_NE(NULL, vmgen);
+	ASSERT_EQ(0, vmgen_get(vmgen, &id));
+	vmgen_watch_set(vmgen, &id, &watch);
+	EXPECT_EQ(NULL, watch.id);
+	EXPECT_EQ(0, vmgen_changed(&watch));
+	vmgen_watch_set(vmgen, &stale, &watch);
+	EXPECT_EQ(1, vmgen_changed(&watch));
+	vmgen_close(vmgen);
 }
 
 TEST(firmware_is_blamed)
