@@ -43,6 +43,7 @@
 
 #ifndef COMPAT_HAS_VM_FLAGS_CLEAR	/* before 6.3 */
 #define vm_flags_clear(vma, flags)	((vma)->vm_flags &= ~(flags))
+#define vm_flags_set(vma, flags)	((vma)->vm_flags |= (flags))
 #endif
 
 #ifndef COMPAT_HAS_FAULT_IN_SAFE_WRITEABLE	/* before 5.16 */

@@ -93,12 +93,8 @@ static int vmgen_fasync(int fd, struct file *file, int on)
 	return fasync_helper(fd, file, on, &f->vg->fasync);
 }
 
-int vmgen_mmap_page(struct vmgen *vg, struct vm_area_struct *vma)
+int vmgen_allow_mapping(struct vm_area_struct *vma)
 {
-	if (READ_ONCE(vg->gone))
-		return -ENODEV;
-	if (!(READ_ONCE(vg->flags) & VMGENCOUNTER_MMAP))
-		return -EOPNOTSUPP;
 	if (vma->vm_flags & VM_WRITE)
 		return -EROFS;
 	if ((vma->vm_flags & (VM_READ | VM_EXEC)) != VM_READ)
@@ -106,6 +102,20 @@ int vmgen_mmap_page(struct vmgen *vg, struct vm_area_struct *vma)
 	if (vma->vm_end - vma->vm_start != PAGE_SIZE || vma->vm_pgoff)
 		return -EINVAL;
 	vm_flags_clear(vma, VM_MAYWRITE | VM_MAYEXEC);
+	return 0;
+}
+
+int vmgen_mmap_page(struct vmgen *vg, struct vm_area_struct *vma)
+{
+	int ret;
+
+	if (READ_ONCE(vg->gone))
+		return -ENODEV;
+	if (!(READ_ONCE(vg->flags) & VMGENCOUNTER_MMAP))
+		return -EOPNOTSUPP;
+	ret = vmgen_allow_mapping(vma);
+	if (ret)
+		return ret;
 	return remap_pfn_range(vma, vma->vm_start, PHYS_PFN(vg->addr), PAGE_SIZE,
 			       pgprot_decrypted(vma->vm_page_prot));
 }

@@ -148,7 +148,7 @@ static int vmgen_bind(struct device *dev, struct vmgen *vg)
 	if (ret)
 		return ret;
 	dev_set_drvdata(dev, vg);
-	return vmgen_subscribe(dev, vg);
+	return vmgen_subscribe(dev, vg) ?: vmgen_publish_sysgenid(dev, vg);
 }
 
 /* A device that was added beside waits, too, for an interrupt that is yet to come. */
@@ -280,17 +280,23 @@ static struct notifier_block vmgen_of_nb = {
 
 static int __init vmgen_init(void)
 {
-	int ret = platform_driver_register(&vmgen_driver);
+	int ret = vmgen_init_sysgenid();
 
 	if (ret)
 		return ret;
+	ret = platform_driver_register(&vmgen_driver);
+	if (ret)
+		goto exit_sysgenid;
 	ret = bus_for_each_dev(&platform_bus_type, NULL, NULL, vmgen_try_beside);
-	if (ret < 0) {
-		platform_driver_unregister(&vmgen_driver);
-		return ret;
-	}
+	if (ret < 0)
+		goto unregister;
 	of_reconfig_notifier_register(&vmgen_of_nb);	/* -EINVAL: no overlays here */
 	return 0;
+unregister:
+	platform_driver_unregister(&vmgen_driver);
+exit_sysgenid:
+	vmgen_exit_sysgenid();
+	return ret;
 }
 
 static void __exit vmgen_exit(void)
@@ -298,6 +304,7 @@ static void __exit vmgen_exit(void)
 	of_reconfig_notifier_unregister(&vmgen_of_nb);
 	platform_device_unregister(vmgen_beside);
 	platform_driver_unregister(&vmgen_driver);
+	vmgen_exit_sysgenid();
 }
 
 module_init(vmgen_init);

@@ -23,6 +23,7 @@
  *   driver.c           bind and unbind, beside the in-tree driver
  *   wakeup.c           who tells us of a change, and whom we tell
  *   reseed.c           the kernel's random number generator
+ *   sysgenid.c         /dev/sysgenid, if the module's parameter asks for it
  *   firmware.c         where the ID is
  *   chardev.c          the open files
  *   public.c           those of the node that every user may open
@@ -134,6 +135,63 @@ int vmgen_open_urandom(struct device *dev, struct vmgen *vg);
  */
 int vmgen_reseed(struct vmgen *vg, const struct vm_gencounter *id);
 
+/* ---- sysgenid.c ---- */
+
+/**
+ * vmgen_init_sysgenid() - make the page, if there is to be one
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vmgen_init_sysgenid(void);
+
+/**
+ * vmgen_exit_sysgenid() - undo vmgen_init_sysgenid()
+ */
+void vmgen_exit_sysgenid(void);
+
+/**
+ * vmgen_publish_sysgenid() - make the node, until @dev is unbound
+ * @dev: the platform device that is being bound
+ * @vg: its device, for which vmgen_subscribe() was called
+ *
+ * Without the parameter, a name that is free, or VMGENCOUNTER_WAKEUP there is no node,
+ * which is no error.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vmgen_publish_sysgenid(struct device *dev, struct vmgen *vg);
+
+/**
+ * vmgen_expect_sysgenid() - have the counter move even if the ID turns out to be the same
+ *
+ * For who queues the work that announces changes, and waits for it.
+ */
+void vmgen_expect_sysgenid(void);
+
+/**
+ * vmgen_sysgenid_is_expected() - does the counter have to move in any case?
+ *
+ * For that work. It is answered once.
+ *
+ * Return: true if vmgen_expect_sysgenid() was called, and there is a counter.
+ */
+bool vmgen_sysgenid_is_expected(void);
+
+/**
+ * vmgen_move_sysgenid() - move the counter
+ *
+ * After the reseed, as programs draw from the kernel when they see it, and before
+ * anybody is woken.
+ */
+void vmgen_move_sysgenid(void);
+
+/**
+ * vmgen_wake_sysgenid() - wake all who wait for the counter
+ *
+ * After all others, as anybody may wait here, in any number.
+ */
+void vmgen_wake_sysgenid(void);
+
 /* ---- firmware.c ---- */
 
 /**
@@ -182,6 +240,14 @@ bool vmgen_look_around(struct vmgen *vg);
 
 /* Of /dev/vmgencounter. */
 extern const struct file_operations vmgen_fops;
+
+/**
+ * vmgen_allow_mapping() - allow a mapping of one page to be read, and never more
+ * @vma: the mapping that is being made
+ *
+ * Return: 0, or -EROFS, -EPERM or -EINVAL.
+ */
+int vmgen_allow_mapping(struct vm_area_struct *vma);
 
 /**
  * vmgen_mmap_page() - map the page of the ID, read-only

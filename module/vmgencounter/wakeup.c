@@ -66,22 +66,8 @@ static void vmgen_reseed_for(struct vmgen *vg, u64 changes, const struct vm_genc
 	WRITE_ONCE(vg->flags, vg->flags & ~VMGENCOUNTER_WAKEUP_AFTER_RESEED);
 }
 
-/*
- * The order matters to vmgen_await(): the ID is in the buffer, then the generator is
- * reseeded for it, then @announced moves, then everybody wakes. A change that comes
- * in between has a Notify of its own, which queues this work again. It looks under the
- * lock: where an ID comes back, somebody may be about to count the one between.
- */
-static void vmgen_announce_work(struct work_struct *work)
+static void vmgen_announce(struct vmgen *vg, u64 changes)
 {
-	struct vmgen *vg = container_of(work, struct vmgen, announce);
-	struct vm_gencounter id;
-	u64 changes = vmgen_count(vg, &id);
-
-	if (changes != vg->reseeded)
-		vmgen_reseed_for(vg, changes, &id);
-	if (vg->announced == (unsigned long)changes)
-		return;
 	/* pairs with vmgen_announced() */
 	smp_store_release(&vg->announced, (unsigned long)changes);
 	vmgen_wake(vg);
@@ -89,9 +75,40 @@ static void vmgen_announce_work(struct work_struct *work)
 	vmgen_send_uevent(vg, changes);
 }
 
-/* For who is no handler: returns when a change that was there has been announced. */
+/*
+ * The order matters to vmgen_await(): the ID is in the buffer, then the generator is
+ * reseeded for it, then @announced moves, then everybody wakes. A change that comes
+ * in between has a Notify of its own, which queues this work again. It looks under the
+ * lock: where an ID comes back, somebody may be about to count the one between.
+ *
+ * The counter of /dev/sysgenid moves between the reseed and the first who wakes.
+ */
+static void vmgen_announce_work(struct work_struct *work)
+{
+	struct vmgen *vg = container_of(work, struct vmgen, announce);
+	bool expected = vmgen_sysgenid_is_expected();
+	struct vm_gencounter id;
+	u64 changes = vmgen_count(vg, &id);
+	bool news = vg->announced != (unsigned long)changes;
+
+	if (changes != vg->reseeded || expected)
+		vmgen_reseed_for(vg, changes, &id);
+	if (!news && !expected)
+		return;
+	vmgen_move_sysgenid();
+	if (news)
+		vmgen_announce(vg, changes);
+	vmgen_wake_sysgenid();
+}
+
+/*
+ * For who is no handler: returns when a change that was there has been announced. The
+ * machine has slept or the driver was away, and the same ID is no proof that nothing
+ * happened meanwhile. So the counter of /dev/sysgenid moves in any case.
+ */
 static void vmgen_announce_now(struct vmgen *vg)
 {
+	vmgen_expect_sysgenid();
 	schedule_work(&vg->announce);
 	flush_work(&vg->announce);
 }
