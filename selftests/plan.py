@@ -23,8 +23,10 @@ RELEASES = ("bullseye", "bookworm", "trixie", "trixie-backports", "trixie-rt",
 #   qemu  QEMU's device; a change is a snapshot restored with a new ID
 #   fast  the SSDT's device; the in-tree driver is bound, as on qemu
 #   acpi  the same without the in-tree driver, so that we handle the Notify
-#   deaf  the same, and no Notify handler can be installed
+#   deaf  the same with sysgenid=1, and no Notify handler can be installed
 #   sealed  QEMU's device; the kernel takes itself for a confidential guest
+#   sysgenid  as fast, with the module's parameter sysgenid=1
+#   taken  the same, and another driver has the name sysgenid before
 #   soft  the SSDT's device; modprobe is asked for our module alone
 #   late  the same, and the in-tree driver, a module here, is loaded after ours
 #   broken, ram, crossing  what firmware gets wrong: see selftests/qemu/vmgen-*.asl
@@ -38,6 +40,7 @@ FAST = ["--device", "ssdt", "--module", "{build}/vmgen_test.ko"]
 # The second name, misspelled as it is, is that of newer kernels.
 NO_INTREE = ["--append", "initcall_blacklist=vmgenid_driver_init,vmgenid_plaform_driver_init"
              " module_blacklist=vmgenid"]
+SYSGENID = ["--append", "vmgencounter.sysgenid=1"]
 DT = ["--device", "dt", "--module", "{build}/vmgen_test.ko"]
 SRIOV = ["--qemu", "-machine q35 -device nvme-subsys,id=sub -device nvme,serial=1,subsys=sub,"
          "sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2,max_ioqpairs=6,msix_qsize=8"]
@@ -64,6 +67,9 @@ GUESTS = {
     "qemu": ([], "true", ""),
     "fast": (FAST, "modprobe vmgen_test", ""),
     "acpi": (FAST + NO_INTREE, "modprobe vmgen_test", ""),
+    "sysgenid": (FAST + SYSGENID, "modprobe vmgen_test", ""),
+    "taken": (FAST + SYSGENID + ["--module", "{build}/vmgen_sysgenid.ko", "--append", "vmgen.noload"],
+              "for m in vmgen_sysgenid vmgencounter vmgen_test; do /sbin/modprobe $m || exit; done", ""),
     "soft": (FAST + ["--append", "vmgen.noload"],
              "/sbin/modprobe vmgencounter && modprobe vmgen_test", ""),
     "late": (FAST + ["--append", "vmgen.noload"],
@@ -71,7 +77,7 @@ GUESTS = {
     # One processor, as a probe is set: emulators may miss code that another one changes.
     "deaf": (FAST + NO_INTREE + ["--module", "{build}/vmgen_deaf.ko", "--smp", "1",
                                  "--append", "vmgen.noload"],
-             "modprobe vmgen_deaf && modprobe vmgencounter && modprobe vmgen_test", ""),
+             "modprobe vmgen_deaf && modprobe vmgencounter sysgenid=1 && modprobe vmgen_test", ""),
     "sealed": (["--module", "{build}/vmgen_sealed.ko", "--smp", "1", "--append", "vmgen.noload"],
                "modprobe vmgen_sealed && modprobe vmgencounter", ""),
     "broken": (["--device", "none", "--acpitable", "{acpi}/vmgen-broken.aml",
@@ -81,7 +87,7 @@ GUESTS = {
                   "--append", "memmap=8K$0x1f000000"], "true", ""),
     "dt": (DT, "modprobe vmgen_test", ""),
     "dt-irq": (DT + NO_INTREE, "modprobe vmgen_test", ""),
-    "dt-deaf": (dt_of("deaf") + NO_INTREE, "modprobe vmgen_test", ""),
+    "dt-deaf": (dt_of("deaf") + NO_INTREE + SYSGENID, "modprobe vmgen_test", ""),
     "dt-broken": (dt_of("broken") + NO_INTREE, "true", ""),
     "dt-ram": (dt_of("ram") + NO_INTREE, "true", ""),
     "dt-crossing": (dt_of("crossing") + NO_INTREE, "true", ""),
@@ -102,6 +108,10 @@ MODULE_GUESTS = ("soft", "late")
 BUILT = ("trixie-novmgenid", "trixie-modvmgenid")
 # memremap() of 7.3 does as it is told, and of 6.12 vmgen_sealed.ko cannot probe what it has to.
 SEALED = ("bullseye", "bookworm")
+# The counter does not depend on the in-tree driver, nor on who describes the device.
+SYSGENID_GUESTS = ("sysgenid", "taken")
+SYSGENID_RELEASES = ("bullseye", "bookworm", "trixie", "trixie-backports", "trixie-rt",
+                     "trixie-arm64")
 # Those, too, have no Hyper-V in them.
 VPCI_GUESTS = ("vpci", "sriov", "hvpci")
 # stress_test makes all of its changes on this one, fewer elsewhere, and least where the
@@ -135,6 +145,9 @@ GUEST_TESTS = {
                  ["--append", "trace_event=sched:sched_waking ftrace=function"
                   " ftrace_filter=add_device_randomness,crng_reseed"]),
     "flags_test": (ALL + MODULE_GUESTS + ("deaf", "dt-deaf"), (64,), []),
+    "sysgenid_test": (("sysgenid",), (64,),
+                      ["--append", "ftrace=function ftrace_filter=crng_reseed"]),
+    "sysgenid_taken_test": (("taken",), (64,), []),
     "deaf_test": (("deaf", "dt-deaf"), (64,), []),
     "firmware_test": (("broken",), (64,), []),
     "devicetree_test": (("dt-broken",), (64,), []),
@@ -286,6 +299,8 @@ def has_guest(release, guest, bits):
     if guest in MODULE_GUESTS and release not in INTREE_MODULE:
         return False
     if guest == "sealed" and release not in SEALED:
+        return False
+    if guest in SYSGENID_GUESTS and release not in SYSGENID_RELEASES:
         return False
     if guest in VPCI_GUESTS:
         return release not in BUILT and (

@@ -14,6 +14,9 @@
  *	set [LOW:HIGH]	a new ID (random, or this one) and no Notify
  *	notify		a Notify and no new ID
  *	beside BYTE	what stands behind the ID, as firmware's own data may
+ *	settle		wait until all that vmgencounter has left to a work item is done
+ *	poke ADDR VALUE	the u32 at the caller's address, which the caller may only read;
+ *			for a page that the kernel has an address of
  */
 
 #include <linux/acpi.h>
@@ -23,6 +26,7 @@
 #include <linux/irq.h>
 #include <linux/irqdesc.h>
 #include <linux/miscdevice.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/of.h>
@@ -67,15 +71,23 @@ static int vmgt_set_random(void)
 	return vmgt_set(id[0], id[1]);
 }
 
+/* flush_workqueue() does not know this queue when it sees it, or would object. */
+static int vmgt_settle(void)
+{
+	struct workqueue_struct *queue = VMGT_SYSTEM_WQ;
+
+	OPTIMIZER_HIDE_VAR(queue);
+	flush_workqueue(queue);
+	return 0;
+}
+
 /*
  * Pending until the interrupt has reached a CPU, or for as long as nobody wants it,
  * and then active until its handlers have run, which is what synchronize_irq() waits
- * for. From there vmgencounter may have gone on in a work item. (flush_workqueue() is
- * told of this queue in such a way that it does not object: this is a test.)
+ * for. From there vmgencounter may have gone on in a work item.
  */
 static int vmgt_raise_interrupt(void)
 {
-	struct workqueue_struct *queue = READ_ONCE(system_wq);
 	bool pending = true;
 	int ret;
 
@@ -88,7 +100,7 @@ static int vmgt_raise_interrupt(void)
 		      irq_get_irqchip_state(vmgt_irq, IRQCHIP_STATE_PENDING, &pending);
 	}
 	synchronize_irq(vmgt_irq);
-	flush_workqueue(queue);
+	vmgt_settle();
 	return ret;
 }
 
@@ -117,9 +129,20 @@ static int vmgt_change(unsigned int times)
 	return ret;
 }
 
+static int vmgt_poke(unsigned long addr, u32 value)
+{
+	struct page *page;
+
+	if (!IS_ALIGNED(addr, sizeof(value)) || get_user_pages_fast(addr, 1, 0, &page) != 1)
+		return -EFAULT;
+	WRITE_ONCE(*(u32 *)(page_address(page) + offset_in_page(addr)), value);
+	put_page(page);
+	return 0;
+}
+
 static int vmgt_command(const char *line)
 {
-	unsigned int times = 1;
+	unsigned int times = 1, value;
 	u64 low, high;
 	u8 byte;
 
@@ -133,6 +156,10 @@ static int vmgt_command(const char *line)
 		return vmgt_notify();
 	if (sscanf(line, "beside %hhu", &byte) == 1)
 		return vmgt_set_beside(byte);
+	if (!strcmp(line, "settle"))
+		return vmgt_settle();
+	if (sscanf(line, "poke %llx %x", &low, &value) == 2)
+		return vmgt_poke(low, value);
 	return -EINVAL;
 }
 

@@ -36,6 +36,9 @@ TEST_F(vmgen, says_so)
 	/* No handler, or no interrupt. */
 	EXPECT_EQ(1, count_in_log(": no notification of changes (error -5): ") +
 		     count_in_log(": no notification of changes (error -6): "));
+	/* Loaded with sysgenid=1. */
+	EXPECT_EQ(-1, access("/dev/sysgenid", F_OK));
+	EXPECT_EQ(1, count_in_log(": no /dev/sysgenid, as its counter would never move"));
 }
 
 TEST_F(vmgen, event_mode_is_refused)

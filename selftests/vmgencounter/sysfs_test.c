@@ -433,6 +433,8 @@ TEST_F_TIMEOUT(vmgen, driver_is_bound, TEST_TIMEOUT)
 	EXPECT_STREQ("vmgencounter", name);
 	link_name(VMGEN_SYSFS "/device/driver/module", name, sizeof(name));
 	EXPECT_STREQ("vmgencounter", name);
+	/* There only for who asks for it. */
+	EXPECT_EQ(-1, access("/dev/sysgenid", F_OK));
 }
 
 /* Unloaded and loaded as udev does it, by nothing but the device's modalias. */
