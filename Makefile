@@ -23,6 +23,8 @@ PREFIX ?= /usr/local
 UDEVDIR ?= /usr/lib/udev/rules.d
 #:   SYSUSERSDIR  where the group's definition goes (/usr/lib/sysusers.d)
 SYSUSERSDIR ?= /usr/lib/sysusers.d
+#:   MODPROBEDIR  where packages put what switches /dev/sysgenid on (/usr/lib/modprobe.d)
+MODPROBEDIR ?= /usr/lib/modprobe.d
 #:   SRCDIR       where dkms-install puts the sources (/usr/src)
 SRCDIR ?= /usr/src
 #:   DKMSFLAGS    more arguments for each dkms command, such as --dkmstree (none)
@@ -139,9 +141,12 @@ deb rpm:
 	@scripts/deps $@
 	@scripts/package $@
 
-# What packages bring, below DESTDIR (and SRCDIR, which has to be there too).
+# What packages bring, below DESTDIR (and SRCDIR, which has to be there too). A package of
+# its own has what switches /dev/sysgenid on, and no other installation does.
+SYSGENID_FILE := userspace/sysgenid/vmgencounter-sysgenid.conf:$(MODPROBEDIR)/vmgencounter-sysgenid.conf
 _stage: _install-shared
 	$(install-source)
+	$(call install-files,$(SYSGENID_FILE))
 
 #:   demo            boot a guest, give it new generations, show who notices; or
 #:                   with DEMO=vpci, give it configuration blocks, show who reads them
