@@ -153,7 +153,10 @@ TEST_F_TIMEOUT(public, read_gives_the_current_id, TEST_TIMEOUT)
 
 TEST_F(public, bad_address)
 {
-	EXPECT_EQ(-1, read(self->fd, NULL, ID_SIZE));
+	void *nowhere = page_edge(0, PAGE_MISSING);
+
+	ASSERT_NE(MAP_FAILED, nowhere);
+	EXPECT_EQ(-1, read(self->fd, nowhere, ID_SIZE));
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_EQ(-1, ioctl(self->fd, VMGENCOUNTER_GET_INFO, NULL));
 	EXPECT_EQ(EFAULT, errno);
