@@ -73,7 +73,7 @@ void vmgen_watch_set(const struct vmgen *vmgen, const struct vm_gencounter *know
 		     struct vmgen_watch *watch);
 
 /* For vmgen_changed() alone. */
-int vmgen_changed_ioctl(const struct vmgen_watch *watch);
+int vmgen_changed_slow(const struct vmgen_watch *watch);
 
 /*
  * Does the ID differ from the one that @watch knows? Where the page is mapped this is a few
@@ -89,7 +89,7 @@ static inline int vmgen_changed(const struct vmgen_watch *watch)
 	unsigned int i;
 
 	if (__builtin_expect(!watch->id, 0))
-		return vmgen_changed_ioctl(watch);
+		return vmgen_changed_slow(watch);
 	for (i = 0; i < VMGEN_WORDS; i++)
 		differ |= __atomic_load_n(&watch->id[i], __ATOMIC_RELAXED) ^ watch->known[i];
 	return differ != 0;
