@@ -243,7 +243,7 @@ build/acpi/%.aml: selftests/qemu/%.asl
 # RAM begins at another address there, and so does the page that the kernel leaves alone.
 build/acpi-arm64/%.aml: selftests/qemu/%.asl
 	@mkdir -p $(@D)
-	sed 's/0x1f0/0x600/; s/0x1ef/0x5ff/; s/0x08/0x48/' $< >$(basename $@).asl
+	sed 's/0x100/0x600/; s/0x0ff/0x5ff/; s/0x08/0x48/' $< >$(basename $@).asl
 	iasl -va -p $(basename $@) $(basename $@).asl
 
 # build-programs DIRECTORY COMPILER MAKE-ARGUMENTS

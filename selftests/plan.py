@@ -81,10 +81,10 @@ GUESTS = {
     "sealed": (["--module", "{build}/vmgen_sealed.ko", "--smp", "1", "--append", "vmgen.noload"],
                "modprobe vmgen_sealed && modprobe vmgencounter", ""),
     "broken": (["--device", "none", "--acpitable", "{acpi}/vmgen-broken.aml",
-                "--append", "memmap=4K$0x1f000000"] + NO_INTREE, "true", ""),
+                "--append", "memmap=4K$0x10000000"] + NO_INTREE, "true", ""),
     "ram": (["--device", "none", "--acpitable", "{acpi}/vmgen-ram.aml"], "true", ""),
     "crossing": (["--device", "none", "--acpitable", "{acpi}/vmgen-crossing.aml",
-                  "--append", "memmap=8K$0x1f000000"], "true", ""),
+                  "--append", "memmap=8K$0x10000000"], "true", ""),
     "dt": (DT, "modprobe vmgen_test", ""),
     "dt-irq": (DT + NO_INTREE, "modprobe vmgen_test", ""),
     "dt-deaf": (dt_of("deaf") + NO_INTREE + SYSGENID, "modprobe vmgen_test", ""),
@@ -93,7 +93,7 @@ GUESTS = {
     "dt-crossing": (dt_of("crossing") + NO_INTREE, "true", ""),
     "vpci": (vpci_of(FAKE_VPCI), vpci_load(FAKE_VPCI), ""),
     "sriov": (vpci_of(FAKE_VPCI) + SRIOV, vpci_load(FAKE_VPCI), "SRIOV=1"),
-    "hvpci": (vpci_of(SIM_VPCI) + ["--append", "memmap=8K$0x1f010000"], vpci_load(SIM_VPCI), ""),
+    "hvpci": (vpci_of(SIM_VPCI) + ["--append", "memmap=8K$0x10010000"], vpci_load(SIM_VPCI), ""),
 }
 FAST_GUESTS = ("fast", "acpi", "dt", "dt-irq")  # where a change takes a millisecond
 ALL = ("qemu",) + FAST_GUESTS

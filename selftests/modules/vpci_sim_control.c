@@ -48,7 +48,7 @@
 
 #define VSIM_REGISTERS		0x1000	/* their place in the window */
 
-unsigned long vsim_window = IS_ENABLED(CONFIG_ARM64) ? 0x60010000 : 0x1f010000;
+unsigned long vsim_window = IS_ENABLED(CONFIG_ARM64) ? 0x60010000 : 0x10010000;
 module_param_named(window, vsim_window, ulong, 0400);
 MODULE_PARM_DESC(window, "address of 8 KB that are no RAM of the guest's");
 

@@ -2,7 +2,7 @@
 /*
  * Firmware that gets ADDR wrong in every way, one device each, and then two
  * devices that are right: only the first of those may be taken. The page
- * 0x1f000000 is reserved on the kernel command line, what is below it is RAM.
+ * 0x10000000 is reserved on the kernel command line, what is below it is RAM.
  */
 DefinitionBlock ("", "SSDT", 2, "VMGENC", "VMGBROKE", 0x00000001)
 {
@@ -23,19 +23,19 @@ DefinitionBlock ("", "SSDT", 2, "VMGENC", "VMGBROKE", 0x00000001)
 		{
 			Name (_HID, "VMGB0002")
 			Name (_CID, "VM_Gen_Counter")
-			Name (ADDR, Package (1) { 0x1f000030 })
+			Name (ADDR, Package (1) { 0x10000030 })
 		}
 		Device (VGB3)
 		{
 			Name (_HID, "VMGB0003")
 			Name (_CID, "VM_Gen_Counter")
-			Name (ADDR, Package (3) { 0x1f000030, 0, 0 })
+			Name (ADDR, Package (3) { 0x10000030, 0, 0 })
 		}
 		Device (VGB4)
 		{
 			Name (_HID, "VMGB0004")
 			Name (_CID, "VM_Gen_Counter")
-			Name (ADDR, Package (2) { "0x1f000030", 0 })
+			Name (ADDR, Package (2) { "0x10000030", 0 })
 		}
 		Device (VGB5)
 		{
@@ -47,7 +47,7 @@ DefinitionBlock ("", "SSDT", 2, "VMGENC", "VMGBROKE", 0x00000001)
 		{
 			Name (_HID, "VMGB0006")
 			Name (_CID, "VM_Gen_Counter")
-			Name (ADDR, Package (2) { 0x1f000034, 0 })
+			Name (ADDR, Package (2) { 0x10000034, 0 })
 		}
 		Device (VGB7)
 		{
@@ -59,25 +59,25 @@ DefinitionBlock ("", "SSDT", 2, "VMGENC", "VMGBROKE", 0x00000001)
 		{
 			Name (_HID, "VMGB0008")
 			Name (_CID, "VM_Gen_Counter")
-			Name (ADDR, Package (2) { 0x1f000030, 0x7fffffff })
+			Name (ADDR, Package (2) { 0x10000030, 0x7fffffff })
 		}
 		Device (VGB9)
 		{
 			Name (_HID, "VMGB0009")
 			Name (_CID, "VM_Gen_Counter")
-			Name (ADDR, Package (2) { 0x1efffff8, 0 })
+			Name (ADDR, Package (2) { 0x0ffffff8, 0 })
 		}
 		Device (VGBA)
 		{
 			Name (_HID, "VMGB000A")
 			Name (_CID, "VMGENCTR")
-			Name (ADDR, Package (2) { 0x1f000030, 0 })
+			Name (ADDR, Package (2) { 0x10000030, 0 })
 		}
 		Device (VGBB)
 		{
 			Name (_HID, "VMGB000B")
 			Name (_CID, "VM_Gen_Counter")
-			Name (ADDR, Package (2) { 0x1f000060, 0 })
+			Name (ADDR, Package (2) { 0x10000060, 0 })
 		}
 	}
 }

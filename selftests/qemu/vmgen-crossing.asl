@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A buffer that begins 8 bytes before a page ends. Both pages are reserved on
- * the kernel command line (memmap=8K$0x1f000000).
+ * the kernel command line (memmap=8K$0x10000000).
  */
 DefinitionBlock ("", "SSDT", 2, "VMGENC", "VMGCROSS", 0x00000001)
 {
@@ -9,6 +9,6 @@ DefinitionBlock ("", "SSDT", 2, "VMGENC", "VMGCROSS", 0x00000001)
 	{
 		Name (_HID, "VMGB0000")
 		Name (_CID, "VM_Gen_Counter")
-		Name (ADDR, Package (2) { 0x1f000ff8, 0 })
+		Name (ADDR, Package (2) { 0x10000ff8, 0 })
 	}
 }

@@ -28,8 +28,8 @@ static bool matches_long_cid(void)
 #define PAGE	"60000"
 #define BELOW	"5ffff"
 #else
-#define PAGE	"1f000"
-#define BELOW	"1efff"
+#define PAGE	"10000"
+#define BELOW	"ffff"
 #endif
 
 FIXTURE(device) {
