@@ -115,13 +115,13 @@ SYSGENID_RELEASES = ("bullseye", "bookworm", "trixie", "trixie-backports", "trix
 # Those, too, have no Hyper-V in them.
 VPCI_GUESTS = ("vpci", "sriov", "hvpci")
 # stress_test makes all of its changes on this one, fewer elsewhere, and least where the
-# emulation is slowest. It alone has processors that run at the same time, and is preferred
-# to all else, one guest at a time: while one processor waits for this machine's, the other
-# spins for the locks that it holds. The second starts when the kernel has booted and changed its own code: see
+# emulation is slowest. It alone has two processors that run at the same time, and takes as
+# many of this machine's: while one waits for its turn, the other spins for the locks that
+# it holds. The second starts when the kernel has booted and changed its own code: see
 # --accel of vm.
 STRESSED = "trixie"
 SLOW = ("trixie-rt", "trixie-arm64", "bookworm-arm64")
-PREFERRED = ("stress_test",)
+PARALLEL = ("stress_test",)
 # These wait for more than half of their time, for periods of the module and for the kernel's
 # RCU: two of them take no more of the machine than one other does.
 WAITING = ("vpci_host_test", "vpci_invalidate_test", "vpci_bus_test")
@@ -243,12 +243,8 @@ class Job:
     machine: Machine = None
 
     @property
-    def preferred(self):       # to all else, and one at a time
-        return self.test in PREFERRED
-
-    @property
-    def weight(self):
-        return 0.5 if self.test in WAITING else 1
+    def weight(self):          # in processors of this machine
+        return 2 if self.test in PARALLEL else 0.5 if self.test in WAITING else 1
 
     @property
     def needs(self):
@@ -352,7 +348,7 @@ def plan(tier, releases, wanted):
             if tier in ("all", job.tier)
             and (not wanted or job.test in wanted or job.name in wanted)]
     jobs.sort(key=lambda job: (job.needs != WHOLE, not job.host_command,
-                               not job.preferred, RELEASES.index(job.needs), job.guest,
+                               RELEASES.index(job.needs), job.guest,
                                job.test not in WAITING))
     add_machines(jobs)
     return jobs
