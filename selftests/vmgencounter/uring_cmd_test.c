@@ -971,7 +971,7 @@ static int answer_all(struct __test_metadata *_metadata, FIXTURE_DATA(ring) * se
 
 TEST_F_TIMEOUT(ring, forgets_nobody, 4 * TEST_TIMEOUT)
 {
-	const int bursts = changes_wanted(200) / 10;
+	const int bursts = changes_wanted(100) / 10;
 	int i, n = 0, changer = open("/dev/vmgen_test", O_WRONLY | O_CLOEXEC);
 
 	if (!has_steps())
@@ -1029,7 +1029,7 @@ static void start_all(struct __test_metadata *_metadata, FIXTURE_DATA(ring) * se
 /* Each ends once, by the change or by its cancellation. */
 TEST_F_TIMEOUT(ring, is_cancelled_while_it_changes, 4 * TEST_TIMEOUT)
 {
-	const int rounds = changes_wanted(200);
+	const int rounds = changes_wanted(100);
 	int i, left, ended[2] = {};
 	struct io_uring_cqe cqe;
 	pthread_t thread;
@@ -1067,7 +1067,7 @@ static void *change_until_stopped(void *arg)
 /* Rings close with commands that wait, that are told, and that are being told. */
 TEST_F_TIMEOUT(ring, closes_while_it_changes, 4 * TEST_TIMEOUT)
 {
-	const int rounds = changes_wanted(200) / 5;
+	const int rounds = changes_wanted(100) / 5;
 	struct io_uring_cqe cqe;
 	pthread_t thread;
 	int i, j;
