@@ -102,7 +102,7 @@ TEST(nothing_else_is_parsed)
 
 	for (i = 0; i < ARRAY_SIZE(texts); i++) {
 		for (at = 0; at < strlen(texts[i]); at++) {
-			strcpy(text, texts[i]);
+			snprintf(text, sizeof(text), "%s", texts[i]);
 			for (other = 0; other < sizeof(others); other++) {
 				text[at] = others[other];
 				if (text[at] != texts[i][at])
