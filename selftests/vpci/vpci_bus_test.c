@@ -301,7 +301,7 @@ TEST_F_TIMEOUT(bus, functions_come_while_the_module_does, TEST_TIMEOUT)
 	int i;
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, add_and_eject, &stop));
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 25; i++) {
 		ASSERT_EQ(0, unload_module("vpci_block"));
 		ASSERT_EQ(0, load_module("vpci_block"));
 	}

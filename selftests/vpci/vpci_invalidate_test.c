@@ -846,7 +846,7 @@ TEST_F_TIMEOUT(invalid, driver_and_openers_many_times, TEST_TIMEOUT)
 	close(self->fd);
 	for (i = 0; i < ARRAY_SIZE(o); i++)
 		ASSERT_EQ(0, pthread_create(&o[i].thread, NULL, open_and_close, &o[i]));
-	for (n = 0; n < 200; n++) {
+	for (n = 0; n < 50; n++) {
 		ASSERT_EQ(0, set_driver("vpci_listener", "bind"));
 		expect_listens(_metadata, 1);
 		expect_listens(_metadata, 2);
@@ -927,7 +927,7 @@ TEST_F_TIMEOUT(invalid, invalidated_while_closing, TEST_TIMEOUT)
 	int i;
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, invalidate_often, &stop));
-	for (i = 0; i < 500; i++) {
+	for (i = 0; i < 125; i++) {
 		close(self->fd);
 		self->fd = open_node("00.0", O_RDWR);
 		ASSERT_LE(0, self->fd);
