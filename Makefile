@@ -102,6 +102,15 @@ userspace-install:
 userspace-uninstall:
 	$(library-make) uninstall
 
+#:   openssl         the OpenSSL provider, in build/userspace/openssl
+#:   openssl-install      install it, its command and its manual page
+#:   openssl-uninstall    remove them
+.PHONY: openssl openssl-install openssl-uninstall
+openssl openssl-install openssl-uninstall:
+	@scripts/deps openssl
+	$(MAKE) --no-print-directory -C userspace/openssl DESTDIR=$(abspath $(DESTDIR)) PREFIX=$(PREFIX) \
+		$(or $(patsubst openssl-%,%,$(filter-out openssl,$@)),all)
+
 #:   dkms-install    the same, the modules by way of dkms: rebuilt for each new kernel
 #:   dkms-remove     remove what `dkms-install` put there
 DKMS_SOURCE := $(SRCDIR)/vmgencounter-$(VERSION)
@@ -149,6 +158,7 @@ _stage: _install-shared
 	$(call install-files,$(SYSGENID_FILE))
 
 #:   demo            boot a guest, give it new generations, show who notices; or
+#:                   with DEMO=clones, clone it, show what programs draw in both clones; or
 #:                   with DEMO=vpci, give it configuration blocks, show who reads them
 #:   test            boot guests and run the tests: one kernel in full, what matters most on
 #:                   the oldest and the newest; with RELEASES or TESTS, all of those
@@ -161,7 +171,7 @@ _stage: _install-shared
 .PHONY: demo test test-all test-rest bench check
 demo:
 	scripts/deps demo
-	$(MAKE) build/bookworm/vmgencounter.ko
+	$(MAKE) build/bookworm/vmgencounter.ko $(if $(filter clones,$(DEMO)),build/bookworm-programs.img)
 	demo/run $(DEMO)
 
 # selftests/run makes the guests, as their tests need them.
@@ -203,11 +213,13 @@ CROSS_bookworm-arm64 := CROSS_COMPILE=aarch64-linux-gnu-
 CROSS_trixie-arm64 := $(CROSS_bookworm-arm64)
 GUESTS := bullseye bookworm trixie trixie-backports trixie-rt trixie-novmgenid trixie-modvmgenid \
 	$(ARM64_GUESTS)
+PROGRAMS := bookworm trixie
 TABLES := $(patsubst selftests/qemu/%.asl,build/acpi/%.aml,$(wildcard selftests/qemu/*.asl))
 
 .PHONY: $(GUESTS:%=guest-%) _guest-root selftests _selftests-arm64
 $(GUESTS:%=guest-%): guest-%: build/%/vmgencounter.ko
 $(filter-out $(ARM64_GUESTS:%=guest-%),$(GUESTS:%=guest-%)): $(TABLES) selftests
+$(PROGRAMS:%=guest-%): guest-%: build/%-programs.img
 $(ARM64_GUESTS:%=guest-%): $(TABLES:build/acpi/%=build/acpi-arm64/%) _selftests-arm64
 
 guest-%:
@@ -235,6 +247,13 @@ _guest-root:
 _host-kdir:
 	@echo /lib/modules/$$(dpkg-query -W -f '$${Depends}' linux-headers-amd64 2>/dev/null | \
 		sed -n 's/.*linux-headers-\([0-9][^ ,]*\).*/\1/p')/build
+
+# Programs for guests, and the provider that cures them, built by their own compiler.
+build/%-programs.img: $(shell find userspace scripts/guest-root scripts/guest-image -type f) \
+		$(wildcard include/uapi/linux/*.h)
+	@mkdir -p $(@D)
+	scripts/guest-root $*-programs sh -c 'make -s -C userspace/openssl install \
+		OUTPUT=/tmp/openssl PREFIX=/usr && scripts/guest-image $@'
 
 build/acpi/%.aml: selftests/qemu/%.asl
 	@mkdir -p $(@D)
