@@ -356,6 +356,33 @@ TEST_F_TIMEOUT(lib, look_after_unbind, TEST_TIMEOUT)
 	EXPECT_EQ(NULL, vmgen_open(NULL));
 }
 
+/* As programs do that become daemons: the number is then that of another file. */
+TEST_F_TIMEOUT(lib, descriptor_is_another_file, TEST_TIMEOUT)
+{
+	struct vmgencounter_info info;
+	int fd = vmgen_fd(self->vmgen), pipes[2];
+	struct vm_gencounter id;
+	char c;
+
+	ASSERT_EQ(0, pipe2(pipes, O_NONBLOCK));
+	ASSERT_EQ(1, write(pipes[1], "x", 1));
+	ASSERT_EQ(fd, dup2(pipes[0], fd));
+	EXPECT_EQ(!variant->mapped, vmgen_changed(&self->watch));
+	EXPECT_EQ(variant->mapped ? 0 : -1, vmgen_get(self->vmgen, &id));
+	errno = 0;
+	EXPECT_EQ(-1, vmgen_info(self->vmgen, &info));
+	EXPECT_EQ(EBADF, errno);
+	errno = 0;
+	EXPECT_EQ(-1, vmgen_wait(self->vmgen, &self->id, &id, 0));
+	EXPECT_EQ(EBADF, errno);
+	vmgen_close(self->vmgen);
+	self->vmgen = NULL;
+	EXPECT_EQ(1, read(fd, &c, 1));
+	close(fd);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 /* ---- the node for everybody ---- */
 
 TEST(nobody_opens_the_second_node)

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +27,8 @@
 
 struct vmgen {
 	int fd;
+	dev_t node_dev;			/* which file @fd is */
+	ino_t node_ino;
 	unsigned int flags;		/* VMGENCOUNTER_*, when it was opened */
 	int waiting;			/* somebody is in vmgen_wait() */
 	void *page;			/* the mapping, or NULL */
@@ -37,6 +40,22 @@ static int fail(int err)
 {
 	errno = err;
 	return -1;
+}
+
+/*
+ * Programs close descriptors that they do not know when they become daemons, and the number
+ * is then another file's, from which nothing may be read, and which must stay open.
+ */
+static int is_ours(const struct vmgen *vmgen)
+{
+	struct stat s;
+
+	if (fstat(vmgen->fd, &s))
+		return 0;
+	if (s.st_dev == vmgen->node_dev && s.st_ino == vmgen->node_ino)
+		return 1;
+	errno = EBADF;
+	return 0;
 }
 
 static int same(const struct vm_gencounter *a, const struct vm_gencounter *b)
@@ -82,11 +101,16 @@ struct vmgen *vmgen_open(const char *path)
 {
 	struct vmgen *vmgen = calloc(1, sizeof(*vmgen));
 	struct vmgencounter_info info;
+	struct stat s;
 	int err;
 
 	if (!vmgen)
 		return NULL;
 	vmgen->fd = path ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : open_default();
+	if (vmgen->fd >= 0 && !fstat(vmgen->fd, &s)) {
+		vmgen->node_dev = s.st_dev;
+		vmgen->node_ino = s.st_ino;
+	}
 	if (vmgen->fd < 0 || vmgen_info(vmgen, &info)) {
 		err = errno;
 		vmgen_close(vmgen);
@@ -104,7 +128,7 @@ void vmgen_close(struct vmgen *vmgen)
 		return;
 	if (vmgen->page)
 		munmap(vmgen->page, vmgen->page_size);
-	if (vmgen->fd >= 0)
+	if (vmgen->fd >= 0 && is_ours(vmgen))
 		close(vmgen->fd);
 	free(vmgen);
 }
@@ -118,7 +142,7 @@ int vmgen_fd(const struct vmgen *vmgen)
 
 int vmgen_info(struct vmgen *vmgen, struct vmgencounter_info *info)
 {
-	return ioctl(vmgen->fd, VMGENCOUNTER_GET_INFO, info);
+	return is_ours(vmgen) ? ioctl(vmgen->fd, VMGENCOUNTER_GET_INFO, info) : -1;
 }
 
 static void load_words(const unsigned long *from, unsigned long *to)
@@ -151,6 +175,8 @@ static int ask(const struct vmgen *vmgen, struct vm_gencounter *id)
 {
 	struct vmgencounter_info info;
 
+	if (!is_ours(vmgen))
+		return -1;
 	if (vmgen->flags & VMGENCOUNTER_PUBLIC)
 		return read(vmgen->fd, id, sizeof(*id)) < 0 ? -1 : 0;
 	if (ioctl(vmgen->fd, VMGENCOUNTER_GET_INFO, &info))
@@ -256,7 +282,8 @@ int vmgen_wait(struct vmgen *vmgen, const struct vm_gencounter *known,
 		return fail(EOPNOTSUPP);
 	if (__atomic_exchange_n(&vmgen->waiting, 1, __ATOMIC_ACQUIRE))
 		return fail(EBUSY);
-	result = wait_until(vmgen, known, now, timeout_ms < 0 ? NULL : &end);
+	result = !is_ours(vmgen) ? -1 :
+		 wait_until(vmgen, known, now, timeout_ms < 0 ? NULL : &end);
 	__atomic_store_n(&vmgen->waiting, 0, __ATOMIC_RELEASE);
 	return result;
 }
