@@ -171,6 +171,7 @@ RELEASE_TESTS = {
     "clones_test": ("selftests/host/clones_test",
                     tuple(name for name in RELEASES if not name.endswith("-arm64"))),
     "bench_test": ("selftests/host/bench_test", ("bookworm", "trixie-backports")),
+    "secrets_test": ("selftests/host/secrets_test", ("bookworm", "trixie")),
     "hibernate_test": ("selftests/host/hibernate_test",
                        ("bullseye", "bookworm", "trixie", "trixie-backports")),
 }
