@@ -269,7 +269,7 @@ build/acpi-arm64/%.aml: selftests/qemu/%.asl
 build-programs = scripts/build-cache build/selftests/$(1) '*' \
 	"$$($(2) --version; ldd --version; scripts/kernel-source)" selftests/Makefile \
 	$(wildcard selftests/*.[ch]) selftests/host selftests/vmgencounter selftests/vpci include examples \
-	userspace/lib dkms.conf -- \
+	userspace/lib userspace/examples dkms.conf -- \
 	$(MAKE) --no-print-directory -j$(shell nproc) -C selftests $(3)
 
 selftests:
