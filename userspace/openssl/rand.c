@@ -35,6 +35,7 @@
 struct parent {
 	void *ctx;		/* NULL: there is none */
 	OSSL_FUNC_rand_generate_fn *generate;
+	OSSL_FUNC_rand_enable_locking_fn *enable_locking;
 	OSSL_FUNC_rand_lock_fn *lock;		/* may be NULL, as the next */
 	OSSL_FUNC_rand_unlock_fn *unlock;
 	const atomic_uint *reseeds;	/* of one of ours; of others, always 0 */
@@ -44,6 +45,7 @@ struct generator {
 	struct provider *p;
 	EVP_RAND_CTX *inner;
 	struct vmgen_watch watch;
+	bool known;			/* the watch has an ID of the device */
 	size_t max_request;		/* bytes; 0 until instantiated */
 	unsigned int parent_reseeds;	/* when this one was last reseeded */
 	struct parent parent;
@@ -76,7 +78,9 @@ static void watch_stale(struct generator *g)
 	g->watch = (struct vmgen_watch){ .id = nothing, .known = { 1 } };
 }
 
-static bool ask_parent(struct generator *g, unsigned char *out, size_t size)
+/* @reseeds: the parent's, of which what it gives already has. */
+static bool ask_parent(struct generator *g, unsigned char *out, size_t size,
+		       unsigned int *reseeds)
 {
 	const struct parent *parent = &g->parent;
 	bool ok;
@@ -85,7 +89,7 @@ static bool ask_parent(struct generator *g, unsigned char *out, size_t size)
 		return true;
 	if (parent->lock && !parent->lock(parent->ctx))
 		return false;
-	g->parent_reseeds = atomic_load(parent->reseeds);
+	*reseeds = atomic_load(parent->reseeds);
 	ok = parent->generate(parent->ctx, out, size, 0, 0, (void *)&g, sizeof(g));
 	if (parent->unlock)
 		parent->unlock(parent->ctx);
@@ -100,11 +104,16 @@ static bool ask_parent(struct generator *g, unsigned char *out, size_t size)
 static bool renew(struct generator *g)
 {
 	struct news news = {};
+	unsigned int reseeds = g->parent_reseeds;
 	struct vmgen *vmgen = g->p->vmgen;
 	bool known = vmgen && !vmgen_get(vmgen, &news.id);
-	bool ok = ask_parent(g, news.parent, sizeof(news.parent)) &&
+	bool ok = ask_parent(g, news.parent, sizeof(news.parent), &reseeds) &&
 		  EVP_RAND_reseed(g->inner, 0, NULL, 0, (void *)&news, sizeof(news));
 
+	if (ok) {
+		g->known = known;
+		g->parent_reseeds = reseeds;
+	}
 	if (ok && known)
 		vmgen_watch_set(vmgen, &news.id, &g->watch);
 	else if (ok)
@@ -124,7 +133,7 @@ static int rand_generate(void *ctx, unsigned char *out, size_t size, unsigned in
 		if (!EVP_RAND_generate(g->inner, out, size, strength, prediction_resistance,
 				       add, add_size))
 			return 0;
-	} while (g->watch.id && __builtin_expect(vmgen_changed(&g->watch), 0));
+	} while (g->known && __builtin_expect(vmgen_changed(&g->watch), 0));
 	return 1;
 }
 
@@ -147,6 +156,8 @@ static void set_parent(struct generator *g, void *ctx, const OSSL_DISPATCH *call
 	for (; ctx && calls->function_id; calls++) {
 		if (calls->function_id == OSSL_FUNC_RAND_GENERATE)
 			parent->generate = OSSL_FUNC_rand_generate(calls);
+		else if (calls->function_id == OSSL_FUNC_RAND_ENABLE_LOCKING)
+			parent->enable_locking = OSSL_FUNC_rand_enable_locking(calls);
 		else if (calls->function_id == OSSL_FUNC_RAND_LOCK)
 			parent->lock = OSSL_FUNC_rand_lock(calls);
 		else if (calls->function_id == OSSL_FUNC_RAND_UNLOCK)
@@ -257,13 +268,17 @@ static void rand_clear_seed(void *ctx, unsigned char *seed, size_t size)
 	OPENSSL_secure_clear_free(seed, size);
 }
 
+/* What several threads use asks its parent in each of them. */
 static int rand_enable_locking(void *ctx)
 {
 	struct generator *g = ctx;
+	const struct parent *parent = &g->parent;
 	pthread_mutex_t *lock;
 
 	if (g->lock)
 		return 1;
+	if (parent->ctx && parent->enable_locking && !parent->enable_locking(parent->ctx))
+		return 0;
 	lock = malloc(sizeof(*lock));
 	if (!lock || pthread_mutex_init(lock, NULL)) {
 		free(lock);
