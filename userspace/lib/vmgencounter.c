@@ -178,7 +178,7 @@ static int ask(const struct vmgen *vmgen, struct vm_gencounter *id)
 	if (!is_ours(vmgen))
 		return -1;
 	if (vmgen->flags & VMGENCOUNTER_PUBLIC)
-		return read(vmgen->fd, id, sizeof(*id)) < 0 ? -1 : 0;
+		return read(vmgen->fd, id, sizeof(*id)) == sizeof(*id) ? 0 : -1;
 	if (ioctl(vmgen->fd, VMGENCOUNTER_GET_INFO, &info))
 		return -1;
 	*id = info.id;
