@@ -106,10 +106,11 @@ userspace-uninstall:
 #:   openssl-install      install it, its command and its manual page
 #:   openssl-uninstall    remove them
 .PHONY: openssl openssl-install openssl-uninstall
+provider-make = $(MAKE) --no-print-directory -C userspace/openssl DESTDIR=$(abspath $(DESTDIR)) PREFIX=$(PREFIX)
+
 openssl openssl-install openssl-uninstall:
 	@scripts/deps openssl
-	$(MAKE) --no-print-directory -C userspace/openssl DESTDIR=$(abspath $(DESTDIR)) PREFIX=$(PREFIX) \
-		$(or $(patsubst openssl-%,%,$(filter-out openssl,$@)),all)
+	$(provider-make) $(or $(patsubst openssl-%,%,$(filter-out openssl,$@)),all)
 
 #:   dkms-install    the same, the modules by way of dkms: rebuilt for each new kernel
 #:   dkms-remove     remove what `dkms-install` put there
@@ -145,7 +146,7 @@ _dkms-forget:
 
 #:   deb             Debian packages for Debian 11 and later, in build/deb
 #:   rpm             packages for Fedora, RHEL and openSUSE, in build/rpm
-.PHONY: deb rpm _stage
+.PHONY: deb rpm _stage _programs _stage-programs
 deb rpm:
 	@scripts/deps $@
 	@scripts/package $@
@@ -156,6 +157,15 @@ SYSGENID_FILE := userspace/sysgenid/vmgencounter-sysgenid.conf:$(MODPROBEDIR)/vm
 _stage: _install-shared
 	$(install-source)
 	$(call install-files,$(SYSGENID_FILE))
+
+# And what has to be compiled for them.
+_programs:
+	$(library-make) all
+	$(provider-make) all
+
+_stage-programs:
+	$(library-make) install
+	$(provider-make) install
 
 #:   demo            boot a guest, give it new generations, show who notices; or
 #:                   with DEMO=clones, clone it, show what programs draw in both clones; or

@@ -172,6 +172,7 @@ RELEASE_TESTS = {
                     tuple(name for name in RELEASES if not name.endswith("-arm64"))),
     "bench_test": ("selftests/host/bench_test", ("bookworm", "trixie-backports")),
     "secrets_test": ("selftests/host/secrets_test", ("bookworm", "trixie")),
+    "openssl_package_test": ("selftests/host/openssl_package_test", ("bookworm", "trixie")),
     "hibernate_test": ("selftests/host/hibernate_test",
                        ("bullseye", "bookworm", "trixie", "trixie-backports")),
 }
