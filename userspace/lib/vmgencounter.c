@@ -158,7 +158,8 @@ static void load_words(const unsigned long *from, unsigned long *to)
 /* Until two readings agree: the machine can be stopped between two loads. */
 static void load_id(const unsigned long *from, struct vm_gencounter *id)
 {
-	unsigned long words[VMGEN_WORDS], again[VMGEN_WORDS];
+	/* set, as gcc 14's analyzer does not see that the loads do it */
+	unsigned long words[VMGEN_WORDS], again[VMGEN_WORDS] = { 0 };
 
 	load_words(from, again);
 	do {
@@ -222,9 +223,11 @@ int vmgen_changed_slow(const struct vmgen_watch *watch)
 /* The current ID, after which poll() reports none but another one. */
 static int take_id(struct vmgen *vmgen, struct vm_gencounter *id)
 {
-	if (read(vmgen->fd, id, sizeof(*id)) >= 0)
+	ssize_t n = read(vmgen->fd, id, sizeof(*id));
+
+	if (n == sizeof(*id))
 		return 0;
-	return errno == EAGAIN ? vmgen_get(vmgen, id) : -1;
+	return n < 0 && errno != EAGAIN ? -1 : vmgen_get(vmgen, id);
 }
 
 /* The clock that poll() goes by: it stands still while the machine is suspended. */
