@@ -185,6 +185,7 @@ HOST_TESTS = {
     "install_test": ["selftests/host/install_test"],
     "library_test": ["selftests/host/library_test"],
     "packages_test": ["selftests/host/packages_test"],
+    "deno_test": ["selftests/host/deno_test"],
     "hang_test": ["selftests/host/hang_test"],
 }
 # The tier "test": this machine, all of one kernel, and this of the oldest and the newest.
