@@ -80,8 +80,9 @@ GUESTS = {
              "modprobe vmgen_deaf && modprobe vmgencounter sysgenid=1 && modprobe vmgen_test", ""),
     "sealed": (["--module", "{build}/vmgen_sealed.ko", "--smp", "1", "--append", "vmgen.noload"],
                "modprobe vmgen_sealed && modprobe vmgencounter", ""),
+    # Without nopat, x86 would not map an HPET as memory.
     "broken": (["--device", "none", "--acpitable", "{acpi}/vmgen-broken.aml",
-                "--append", "memmap=4K$0x10000000"] + NO_INTREE, "true", ""),
+                "--append", "memmap=4K$0x10000000 nopat"] + NO_INTREE, "true", ""),
     "ram": (["--device", "none", "--acpitable", "{acpi}/vmgen-ram.aml"], "true", ""),
     "crossing": (["--device", "none", "--acpitable", "{acpi}/vmgen-crossing.aml",
                   "--append", "memmap=8K$0x10000000"], "true", ""),

@@ -232,6 +232,10 @@ int vmgen_map_buffer(struct device *dev, struct vmgen *vg)
 	}
 	vmgen_look_around(vg);
 	vg->nvs = vmgen_is_nvs(vg->addr);
-	vmgen_read_buffer(vg, &vg->seen);
+	if (!vmgen_read_buffer(vg, &vg->seen)) {
+		dev_err(dev, FW_BUG "the ID at %pa does not stand still, device ignored\n",
+			&vg->addr);
+		return -EIO;
+	}
 	return 0;
 }

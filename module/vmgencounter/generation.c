@@ -48,7 +48,7 @@ void vmgen_put(void *vg)
  * of our loads, of which 32-bit kernels make two for each half: only two equal
  * readings in a row are an ID.
  */
-void vmgen_read_buffer(struct vmgen *vg, struct vm_gencounter *id)
+bool vmgen_read_buffer(struct vmgen *vg, struct vm_gencounter *id)
 {
 	const __le64 *buffer = vg->buffer;
 	unsigned int reads = VMGEN_READS;
@@ -61,10 +61,9 @@ void vmgen_read_buffer(struct vmgen *vg, struct vm_gencounter *id)
 		if (likely(low == READ_ONCE(buffer[0]) && high == READ_ONCE(buffer[1])))
 			break;
 	} while (--reads);
-	if (unlikely(!reads))
-		pr_err_once(FW_BUG "vmgencounter: the ID does not stand still\n");
 	id->generation_count = le64_to_cpu(low);
 	id->generation_count_high = le64_to_cpu(high);
+	return reads;
 }
 
 /* @untrusted: count even if the ID is the same. The caller holds the lock. */
@@ -72,7 +71,8 @@ static void vmgen_count_locked(struct vmgen *vg, struct vm_gencounter *id, bool 
 {
 	bool same;
 
-	vmgen_read_buffer(vg, id);
+	if (unlikely(!vmgen_read_buffer(vg, id)))
+		pr_err_once(FW_BUG "vmgencounter: the ID no longer stands still\n");
 	same = vmgen_same(id, &vg->seen);
 	if (same && !untrusted)
 		return;

@@ -346,8 +346,10 @@ void vmgen_put(void *vg);
  * vmgen_read_buffer() - read the ID, and count nothing
  * @vg: the device
  * @id: gets the ID
+ *
+ * Return: false if no two readings in a row are equal, so that there is no ID.
  */
-void vmgen_read_buffer(struct vmgen *vg, struct vm_gencounter *id);
+bool vmgen_read_buffer(struct vmgen *vg, struct vm_gencounter *id);
 
 /**
  * vmgen_same() - are two IDs equal?

@@ -2,7 +2,8 @@
 /*
  * Firmware that gets ADDR wrong in every way, one device each, and then two
  * devices that are right: only the first of those may be taken. The page
- * 0x10000000 is reserved on the kernel command line, what is below it is RAM.
+ * 0x10000000 is reserved on the kernel command line, what is below it is RAM. The
+ * counter of the HPET is an ID that never stands still; arm64 has none.
  */
 DefinitionBlock ("", "SSDT", 2, "VMGENC", "VMGBROKE", 0x00000001)
 {
@@ -66,6 +67,12 @@ DefinitionBlock ("", "SSDT", 2, "VMGENC", "VMGBROKE", 0x00000001)
 			Name (_HID, "VMGB0009")
 			Name (_CID, "VM_Gen_Counter")
 			Name (ADDR, Package (2) { 0x0ffffff8, 0 })
+		}
+		Device (VGBC)
+		{
+			Name (_HID, "VMGB000C")
+			Name (_CID, "VMGENCTR")
+			Name (ADDR, Package (2) { 0xfed000f0, 0 })
 		}
 		Device (VGBA)
 		{
