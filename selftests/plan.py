@@ -31,6 +31,7 @@ RELEASES = ("bullseye", "bookworm", "trixie", "trixie-backports", "trixie-rt",
 #   late  the same, and the in-tree driver, a module here, is loaded after ours
 #   broken, ram, crossing  what firmware gets wrong: see selftests/qemu/vmgen-*.asl
 #   dt    the devicetree's device (arm64); the in-tree driver is bound if it knows it
+#   dt-late  the same, with one processor, as on deaf
 #   dt-...  as the above, of the devicetree: see selftests/qemu/vmgen*.dtsi
 #   vpci  a Hyper-V host's PCI bus, by vpci_fake.ko instead of hv_pci
 #   sriov the same, and a disk of QEMU's with virtual functions
@@ -90,6 +91,7 @@ GUESTS = {
     "dt-irq": (DT + NO_INTREE, "modprobe vmgen_test", ""),
     "dt-deaf": (dt_of("deaf") + NO_INTREE + SYSGENID, "modprobe vmgen_test", ""),
     "dt-broken": (dt_of("broken") + NO_INTREE, "true", ""),
+    "dt-late": (["--device", "dt", "--smp", "1", "--module", "{build}/vmgen_late.ko"], "true", ""),
     "dt-ram": (dt_of("ram") + NO_INTREE, "true", ""),
     "dt-crossing": (dt_of("crossing") + NO_INTREE, "true", ""),
     "vpci": (vpci_of(FAKE_VPCI), vpci_load(FAKE_VPCI), ""),
@@ -152,6 +154,7 @@ GUEST_TESTS = {
     "deaf_test": (("deaf", "dt-deaf"), (64,), []),
     "firmware_test": (("broken",), (64,), []),
     "devicetree_test": (("dt-broken",), (64,), []),
+    "dt_late_test": (("dt-late",), (64,), []),
     "nommap_test": (("sealed", "ram", "crossing", "dt-ram", "dt-crossing"), (64,), []),
     "pm_test": (("fast", "acpi", "dt", "dt-irq"), (64,), []),
     "vpci_ioctl_test": (("vpci", "hvpci"), (64, 32), []),
