@@ -6,6 +6,7 @@
 #define _VMGENCOUNTER_DEVIOCTL_H
 
 #include <linux/errno.h>
+#include <linux/kernel.h>
 #include <linux/pagemap.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
@@ -92,6 +93,19 @@ static inline bool devioctl_can_write(void __user *addr, size_t size)
 {
 	fault_in_readable(addr, size);
 	return !fault_in_safe_writeable(addr, size);
+}
+
+/**
+ * devioctl_user_ptr() - an address that a block has
+ * @address: of 64 bits in every kernel
+ *
+ * A 32-bit kernel would lose the upper half, and take one that nobody meant.
+ *
+ * Return: the pointer, or one that cannot be used if the address is no pointer here.
+ */
+static inline void __user *devioctl_user_ptr(u64 address)
+{
+	return u64_to_user_ptr(min_t(u64, address, ULONG_MAX));
 }
 
 #endif /* _VMGENCOUNTER_DEVIOCTL_H */

@@ -19,7 +19,7 @@
 /* What copy_from_user() does takes longer than all else, for so little. */
 static int vmgen_get_id(struct vm_gencounter *id, u64 address)
 {
-	struct vm_gencounter __user *from = u64_to_user_ptr(address);
+	struct vm_gencounter __user *from = devioctl_user_ptr(address);
 
 	if (!user_read_access_begin(from, sizeof(*from)))
 		return -EFAULT;
@@ -34,7 +34,7 @@ bad:
 
 static int vmgen_put_id(const struct vm_gencounter *id, u64 address)
 {
-	struct vm_gencounter __user *to = u64_to_user_ptr(address);
+	struct vm_gencounter __user *to = devioctl_user_ptr(address);
 
 	if (!user_write_access_begin(to, sizeof(*to)))
 		return -EFAULT;
@@ -97,7 +97,7 @@ int vmgen_begin_call(struct file *file, struct vmgen_call *call)
 bool vmgen_can_end_call(const struct vmgen_call *call)
 {
 	return devioctl_can_write(call->block, sizeof(*call->block)) &&
-	       devioctl_can_write(u64_to_user_ptr(call->req.out_buffer), sizeof(call->id));
+	       devioctl_can_write(devioctl_user_ptr(call->req.out_buffer), sizeof(call->id));
 }
 
 int vmgen_end_call(struct vmgen_file *f, struct vmgen_call *call, int err)

@@ -199,7 +199,7 @@ int vmgen_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 		return 0;
 	}
 	arg = (const void *)cmd->sqe->cmd;	/* the program can change it meanwhile */
-	block = u64_to_user_ptr(READ_ONCE(arg->request));
+	block = devioctl_user_ptr(READ_ONCE(arg->request));
 	if (READ_ONCE(arg->reserved) || cmd->flags & IORING_URING_CMD_MASK)
 		return -EINVAL;
 	switch (cmd->cmd_op) {

@@ -37,7 +37,7 @@ static int vpci_check_invalidate(struct file *file, const struct devioctl_reques
 		return -EACCES;
 	if (req->out_size < size)
 		return -ENOBUFS;
-	if (!devioctl_can_write(u64_to_user_ptr(req->out_buffer), size))
+	if (!devioctl_can_write(devioctl_user_ptr(req->out_buffer), size))
 		return -EFAULT;
 	return 0;
 }
@@ -58,7 +58,7 @@ static int vpci_ioctl_invalidate(struct file *file, const struct devioctl_reques
 	for (;;) {
 		ret = vpci_await(f, file->f_flags & O_NONBLOCK, &mask);
 		out.block_mask = mask;
-		if (!ret && copy_to_user(u64_to_user_ptr(req->out_buffer), &out, sizeof(out)))
+		if (!ret && copy_to_user(devioctl_user_ptr(req->out_buffer), &out, sizeof(out)))
 			ret = -EFAULT;
 		ret = devioctl_complete(block, ret ? 0 : sizeof(out), ret);
 		if (ret || vpci_mark_told(f, mask))
@@ -77,7 +77,7 @@ static int vpci_get_input(struct file *file, const struct devioctl_request *req,
 		return -EACCES;
 	if (req->in_size < sizeof(in))
 		return -ENOBUFS;
-	if (copy_from_user(&in, u64_to_user_ptr(req->in_buffer), sizeof(in)))
+	if (copy_from_user(&in, devioctl_user_ptr(req->in_buffer), sizeof(in)))
 		return -EFAULT;
 	if (!in.bytes_requested || in.bytes_requested > VPCI_BLOCK_SIZE_MAX)
 		return -EINVAL;
@@ -97,7 +97,7 @@ static int vpci_get_read(struct file *file, const struct devioctl_request *req,
 		return -ENOBUFS;
 	if (req->out_size > rq->length)
 		return -EINVAL;
-	if (!devioctl_can_write(u64_to_user_ptr(req->out_buffer), rq->length))
+	if (!devioctl_can_write(devioctl_user_ptr(req->out_buffer), rq->length))
 		return -EFAULT;
 	return 0;
 }
@@ -115,7 +115,7 @@ static int vpci_ioctl_read(struct file *file, const struct devioctl_request *req
 	ret = vpci_get_read(file, req, rq);
 	if (!ret)
 		ret = vpci_exchange(rq);
-	if (!ret && copy_to_user(u64_to_user_ptr(req->out_buffer), rq->data, rq->returned))
+	if (!ret && copy_to_user(devioctl_user_ptr(req->out_buffer), rq->data, rq->returned))
 		ret = -EFAULT;
 	if (!ret)
 		information = rq->returned;
@@ -133,7 +133,7 @@ static int vpci_get_write(struct file *file, const struct devioctl_request *req,
 		return ret;
 	if (req->in_size - header < rq->length)
 		return -ENOBUFS;
-	if (copy_from_user(rq->data, u64_to_user_ptr(req->in_buffer + header), rq->length))
+	if (copy_from_user(rq->data, devioctl_user_ptr(req->in_buffer + header), rq->length))
 		return -EFAULT;
 	rq->write = true;
 	return 0;
