@@ -8,6 +8,7 @@ that one was saved. RELEASE_TESTS and HOST_TESTS run on this machine.
 """
 import dataclasses
 import itertools
+import math
 import pathlib
 import zlib
 
@@ -118,10 +119,9 @@ SYSGENID_RELEASES = ("bullseye", "bookworm", "trixie", "trixie-backports", "trix
 # Those, too, have no Hyper-V in them.
 VPCI_GUESTS = ("vpci", "sriov", "hvpci")
 # stress_test makes all of its changes on this one, fewer elsewhere, and least where the
-# emulation is slowest. It alone has two processors that run at the same time, and takes as
-# many of this machine's: while one waits for its turn, the other spins for the locks that
-# it holds. The second starts when the kernel has booted and changed its own code: see
-# --accel of vm.
+# emulation is slowest. It alone has two processors that run at the same time, and no other
+# test beside it: while one waits for its turn, the other spins for the locks that it holds.
+# The second starts when the kernel has booted and changed its own code: see --accel of vm.
 STRESSED = "trixie"
 SLOW = ("trixie-rt", "trixie-arm64", "bookworm-arm64")
 PARALLEL = ("stress_test",)
@@ -251,7 +251,7 @@ class Job:
 
     @property
     def weight(self):          # in processors of this machine
-        return 2 if self.test in PARALLEL else 0.5 if self.test in WAITING else 1
+        return math.inf if self.test in PARALLEL else 0.5 if self.test in WAITING else 1
 
     @property
     def needs(self):
