@@ -33,6 +33,7 @@
 static unsigned long vpci_last_id;	/* vpci_mutex */
 static bool vpci_closing;		/* vpci_mutex: no new functions */
 static DEFINE_IDA(vpci_minors);
+static unsigned int vpci_next_minor;	/* vpci_mutex */
 static dev_t vpci_devt;
 
 static char *vpci_devnode(COMPAT_DEVNODE_CONST struct device *dev, umode_t *mode)
@@ -82,6 +83,18 @@ static struct vpci_function *vpci_find(struct pci_dev *pdev)
 	return NULL;
 }
 
+/* In turn: a node that somebody has made for an old function must not open another one. */
+static int vpci_new_minor(void)
+{
+	int minor = ida_alloc_range(&vpci_minors, vpci_next_minor, VPCI_MINORS - 1, GFP_KERNEL);
+
+	if (minor == -ENOSPC)
+		minor = ida_alloc_max(&vpci_minors, VPCI_MINORS - 1, GFP_KERNEL);
+	if (minor >= 0)
+		vpci_next_minor = (minor + 1) % VPCI_MINORS;
+	return minor;
+}
+
 static struct vpci_function *vpci_create(struct pci_dev *pdev)
 {
 	struct vpci_function *fn = kzalloc(sizeof(*fn), GFP_KERNEL);
@@ -89,7 +102,7 @@ static struct vpci_function *vpci_create(struct pci_dev *pdev)
 
 	if (!fn)
 		return NULL;
-	minor = ida_alloc_max(&vpci_minors, VPCI_MINORS - 1, GFP_KERNEL);
+	minor = vpci_new_minor();
 	if (minor < 0) {
 		kfree(fn);
 		return NULL;

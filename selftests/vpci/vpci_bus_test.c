@@ -218,6 +218,26 @@ TEST_F_TIMEOUT(bus, each_function_has_one, TEST_TIMEOUT)
 	EXPECT_TRUE(works("00.0"));
 }
 
+/* A node that was made for the old one, in a container, opens nothing. */
+TEST_F_TIMEOUT(bus, a_new_function_has_a_new_number, TEST_TIMEOUT)
+{
+	struct stat before, after;
+	int fd;
+
+	ASSERT_EQ(0, stat_node(&before));
+	ASSERT_EQ(0, mknod("/tmp/old", S_IFCHR | 0600, before.st_rdev));
+	ASSERT_EQ(0, host("eject 00.0"));
+	ASSERT_EQ(0, host("add 00.0"));
+	ASSERT_EQ(0, stat_node(&after));
+	EXPECT_NE(before.st_rdev, after.st_rdev);
+	fd = open("/tmp/old", O_RDWR);
+	EXPECT_EQ(-1, fd);
+	EXPECT_EQ(ENXIO, errno);
+	close(fd);
+	EXPECT_EQ(0, unlink("/tmp/old"));
+	EXPECT_TRUE(works("00.0"));
+}
+
 TEST_F_TIMEOUT(bus, all_go_with_the_bus, TEST_TIMEOUT)
 {
 	int slot;
