@@ -202,6 +202,7 @@ static __poll_t vpci_poll(struct file *file, poll_table *wait)
 	return ready;
 }
 
+/* The slot first: this file has missed nothing. */
 static int vpci_add_file(struct vpci_function *fn, struct vpci_file *f)
 {
 	int ret = -ENODEV;
@@ -210,11 +211,12 @@ static int vpci_add_file(struct vpci_function *fn, struct vpci_file *f)
 	if (!fn->gone && vpci_is_bound(fn->pdev)) {
 		ret = 0;
 		get_device(&fn->dev);
+		fn->opens++;
+		vpci_check_driver(fn);
+		vpci_update_slot(fn);
 		spin_lock_irq(&vpci_lock);
 		list_add(&f->node, &fn->files);
 		spin_unlock_irq(&vpci_lock);
-		vpci_check_driver(fn);
-		vpci_update_slot(fn);
 	}
 	mutex_unlock(&vpci_mutex);
 	return ret;
@@ -254,6 +256,7 @@ static int vpci_close(struct inode *inode, struct file *file)
 	spin_lock_irq(&vpci_lock);
 	list_del(&f->node);
 	spin_unlock_irq(&vpci_lock);
+	fn->opens--;
 	vpci_update_slot(fn);
 	mutex_unlock(&vpci_mutex);
 	vpci_unwatch();

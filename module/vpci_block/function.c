@@ -24,6 +24,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/suspend.h>
 
 #include "../compat.h"
 #include "vpci.h"
@@ -204,22 +205,31 @@ static void vpci_remove(struct pci_dev *pdev)
 
 /*
  * hv_pci reads first the slot's function and then its argument, in softirq: before
- * it changes hands nobody may be in between.
+ * it changes hands nobody may be in between. A driver that takes a slot that was not ours
+ * need not wait for that.
  */
+static void vpci_hand_over(struct vpci_function *fn, bool has_driver)
+{
+	bool ours = fn->hears;
+
+	fn->has_driver = true;
+	vpci_update_slot(fn);
+	if (ours || !has_driver)
+		synchronize_rcu();
+	fn->has_driver = has_driver;
+	vpci_update_slot(fn);
+}
+
 static void vpci_set_driver(struct pci_dev *pdev, bool has_driver)
 {
 	struct vpci_function *fn;
 
 	mutex_lock(&vpci_mutex);
 	fn = vpci_find(pdev);
-	if (fn)
+	if (fn) {
 		fn->knows_driver = true;
-	if (fn && fn->has_driver != has_driver) {
-		fn->has_driver = true;
-		vpci_update_slot(fn);
-		synchronize_rcu();
-		fn->has_driver = has_driver;
-		vpci_update_slot(fn);
+		if (fn->has_driver != has_driver)
+			vpci_hand_over(fn, has_driver);
 	}
 	mutex_unlock(&vpci_mutex);
 }
@@ -254,6 +264,38 @@ static int vpci_bus_event(struct notifier_block *nb, unsigned long event, void *
 
 static struct notifier_block vpci_bus_nb = {
 	.notifier_call = vpci_bus_event,
+};
+
+/* The host cannot tell a machine that sleeps, and hv_pci's children may be new ones. */
+static void vpci_awake(void)
+{
+	struct vpci_function *fn;
+
+	mutex_lock(&vpci_mutex);
+	list_for_each_entry(fn, &vpci_functions, node) {
+		if (fn->gone)
+			continue;
+		vpci_update_slot(fn);
+		if (fn->hears)
+			vpci_missed(fn);
+	}
+	mutex_unlock(&vpci_mutex);
+}
+
+static int vpci_pm_event(struct notifier_block *nb, unsigned long event, void *unused)
+{
+	switch (event) {
+	case PM_POST_SUSPEND:
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		vpci_awake();
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block vpci_pm_nb = {
+	.notifier_call = vpci_pm_event,
 };
 
 /* Those that were there before the notifier. */
@@ -297,12 +339,17 @@ static int __init vpci_init(void)
 		ret = -ENOMEM;
 		goto err_class;
 	}
-	ret = bus_register_notifier(&pci_bus_type, &vpci_bus_nb);
+	ret = register_pm_notifier(&vpci_pm_nb);
 	if (ret)
 		goto err_wq;
+	ret = bus_register_notifier(&pci_bus_type, &vpci_bus_nb);
+	if (ret)
+		goto err_pm;
 	vpci_add_present();
 	return 0;
 
+err_pm:
+	unregister_pm_notifier(&vpci_pm_nb);
 err_wq:
 	destroy_workqueue(vpci_wq);
 err_class:
@@ -316,6 +363,7 @@ static void __exit vpci_exit(void)
 {
 	vpci_remove_all();
 	bus_unregister_notifier(&pci_bus_type, &vpci_bus_nb);
+	unregister_pm_notifier(&vpci_pm_nb);
 	destroy_workqueue(vpci_wq);
 	class_unregister(&vpci_class);
 	unregister_chrdev_region(vpci_devt, VPCI_MINORS);

@@ -49,28 +49,47 @@ static void vpci_set_hears(struct vpci_function *fn, bool hears)
 	spin_lock_irq(&vpci_lock);
 	fn->hears = hears;
 	spin_unlock_irq(&vpci_lock);
+	wake_up_interruptible_all(&fn->news);
+}
+
+void vpci_missed(struct vpci_function *fn)
+{
+	struct vpci_file *f;
+
+	spin_lock_irq(&vpci_lock);
+	list_for_each_entry(f, &fn->files, node)
+		f->invalid = U64_MAX;
+	spin_unlock_irq(&vpci_lock);
+	wake_up_interruptible_all(&fn->news);
 }
 
 /*
- * Take hv_pci's slot or give it back, whichever is due. With vpci_mutex, after any
- * change to what it depends on.
+ * Files that are open already were not told of what came before: of what hv_pci calls with
+ * until we hear, too.
+ */
+static void vpci_take_slot(struct vpci_function *fn)
+{
+	bool hears = !hyperv_reg_block_invalidate(fn->pdev, (void *)fn->id, vpci_invalidated);
+
+	if (hears == fn->hears)
+		return;
+	if (hears)
+		vpci_missed(fn);
+	vpci_set_hears(fn, hears);
+}
+
+/*
+ * With vpci_mutex, after any change to what it depends on. A slot that is ours is taken again,
+ * as hv_pci may have put a new child into it, which knows of nobody.
  */
 void vpci_update_slot(struct vpci_function *fn)
 {
-	bool wanted = !fn->gone && !fn->has_driver && !list_empty(&fn->files);
-
-	if (wanted == fn->hears)
-		return;
-	if (wanted) {
-		/* before hv_pci calls */
-		vpci_set_hears(fn, true);
-		if (hyperv_reg_block_invalidate(fn->pdev, (void *)fn->id, vpci_invalidated))
-			vpci_set_hears(fn, false);
-	} else {
+	if (!fn->gone && !fn->has_driver && fn->opens) {
+		vpci_take_slot(fn);
+	} else if (fn->hears) {
 		hyperv_reg_block_invalidate(fn->pdev, NULL, NULL);
 		vpci_set_hears(fn, false);
 	}
-	wake_up_interruptible_all(&fn->news);
 }
 
 /* vfio-pci knows nothing of the slot, and leaves it to the programs that use it. */
@@ -97,8 +116,6 @@ void vpci_check_driver(struct vpci_function *fn)
 
 void vpci_ask_again(struct vpci_function *fn)
 {
-	if (READ_ONCE(fn->knows_driver))
-		return;
 	mutex_lock(&vpci_mutex);
 	if (!fn->gone) {
 		vpci_check_driver(fn);

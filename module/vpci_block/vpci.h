@@ -62,6 +62,7 @@ struct vpci_function {
 	struct device *hdev;		/* the VMBus device, if not @gone: the bus's parent */
 	struct list_head node;		/* vpci_mutex and vpci_lock: vpci_functions */
 	struct list_head files;		/* vpci_mutex and vpci_lock: struct vpci_file */
+	unsigned int opens;		/* vpci_mutex: files that are open, or are being opened */
 	bool has_driver;		/* vpci_mutex: one that the slot belongs to ... */
 	bool knows_driver;		/* vpci_mutex: ... or so we assume */
 
@@ -205,6 +206,14 @@ extern struct list_head vpci_functions;
 void vpci_update_slot(struct vpci_function *fn);
 
 /**
+ * vpci_missed() - tell every open file of all blocks, as it may not have been told of some
+ * @fn: the function
+ *
+ * The caller holds vpci_mutex.
+ */
+void vpci_missed(struct vpci_function *fn);
+
+/**
  * vpci_has_driver() - does the slot belong to a driver of the function?
  * @dev: the function's device, locked or of a notifier
  *
@@ -221,7 +230,7 @@ bool vpci_has_driver(struct device *dev);
 void vpci_check_driver(struct vpci_function *fn);
 
 /**
- * vpci_ask_again() - find out about a driver, and update the slot
+ * vpci_ask_again() - find out about a driver if that is unknown, and update the slot
  * @fn: the function
  *
  * The caller holds none of the locks above.

@@ -12,6 +12,8 @@
  *
  *	add DD.F		hot-add a function (slot and function in hex)
  *	eject DD.F		remove it, politely
+ *	replace DD.F		there is another one in its place, which the PCI bus does not
+ *				see: hv_pci has forgotten who listens
  *	rescind			the whole bus goes, and requests fail
  *	plug			a new bus, with the function 00.0
  *	other plug		one more bus, in domain 0x1112, with the function 00.0; what
@@ -414,7 +416,8 @@ static int fake_register_invalidate(struct pci_dev *pdev, void *context,
 	function = &bus->functions[pdev->devfn];
 	spin_lock_irq(&fake_lock);
 	if (function->present) {
-		stolen = invalidate && function->invalidate;
+		stolen = invalidate && function->invalidate &&
+			 (invalidate != function->invalidate || context != function->context);
 		WRITE_ONCE(function->invalidate, invalidate);
 		WRITE_ONCE(function->context, context);
 		ret = 0;
@@ -466,6 +469,20 @@ static int fake_invalidate(unsigned int devfn, u64 mask, bool slowly)
 	}
 	mutex_unlock(&fake_topology);
 	return ret;
+}
+
+static int fake_replace(unsigned int devfn)
+{
+	struct fake_function *function;
+
+	if (!fake_present || !fake_present->functions[devfn].present)
+		return -ENODEV;
+	function = &fake_present->functions[devfn];
+	spin_lock_irq(&fake_lock);
+	WRITE_ONCE(function->invalidate, NULL);
+	WRITE_ONCE(function->context, NULL);
+	spin_unlock_irq(&fake_lock);
+	return 0;
 }
 
 static const struct hyperv_pci_block_ops fake_block_ops = {
@@ -772,6 +789,8 @@ static int fake_topology_command(const char *line)
 		return vpci_host_for_function(line + strlen("add "), fake_add);
 	if (strstarts(line, "eject "))
 		return vpci_host_for_function(line + strlen("eject "), fake_eject);
+	if (strstarts(line, "replace "))
+		return vpci_host_for_function(line + strlen("replace "), fake_replace);
 	return -EINVAL;
 }
 

@@ -164,9 +164,10 @@ static bool vsim_is_taken(unsigned int devfn, unsigned int unnamed)
 	return vsim_is_visible(devfn) || READ_ONCE(vsim_current->unnamed) != unnamed;
 }
 
+static u32 vsim_serial = 1;	/* vsim_lock: the last one */
+
 static int vsim_add(unsigned int devfn)
 {
-	static u32 serial = 1;
 	unsigned int unnamed = 0;
 	int ret = 0;
 
@@ -178,7 +179,7 @@ static int vsim_add(unsigned int devfn)
 	} else if (PCI_FUNC(devfn) && !vsim_current->functions[devfn & ~7].present) {
 		ret = -EINVAL;		/* which no operating system would find */
 	} else {
-		vsim_current->functions[devfn].serial = ++serial;
+		vsim_current->functions[devfn].serial = ++vsim_serial;
 		vsim_current->functions[devfn].present = true;
 		unnamed = vsim_current->unnamed;
 		vsim_send_relations(vsim_current);
@@ -218,6 +219,22 @@ static int vsim_eject(unsigned int devfn)
 	return ret ?: vsim_await(!vsim_has(devfn));
 }
 
+/* hv_pci is done when the slot that is named after the old serial has gone. */
+static int vsim_replace(unsigned int devfn)
+{
+	int ret = 0;
+
+	spin_lock_irq(&vsim_lock);
+	if (vsim_current && vsim_current->d0 && vsim_current->functions[devfn].present) {
+		vsim_current->functions[devfn].serial = ++vsim_serial;
+		vsim_send_relations(vsim_current);
+	} else {
+		ret = -ENODEV;
+	}
+	spin_unlock_irq(&vsim_lock);
+	return ret;
+}
+
 static bool vsim_has_handled(u64 number)
 {
 	bool handled;
@@ -255,6 +272,8 @@ static int vsim_topology_command(const char *line)
 		return vpci_host_for_function(line + strlen("add "), vsim_add);
 	if (strstarts(line, "eject "))
 		return vpci_host_for_function(line + strlen("eject "), vsim_eject);
+	if (strstarts(line, "replace "))
+		return vpci_host_for_function(line + strlen("replace "), vsim_replace);
 	if (strstarts(line, "invalidate ")) {
 		devfn = vpci_host_parse_function(line + strlen("invalidate "), &mask);
 		return devfn < 0 ? devfn : vsim_invalidate(devfn, mask);

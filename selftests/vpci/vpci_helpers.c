@@ -49,6 +49,14 @@ void wait_unused(const char *name)
 		usleep(1000);
 }
 
+int sleep_for_a_moment(void)
+{
+	return write_text("/sys/module/suspend/parameters/pm_test_delay", "0") ?:
+	       write_text("/sys/power/pm_freeze_timeout", "2000") ?:
+	       write_text("/sys/power/pm_test", "freezer") ?:
+	       write_text("/sys/power/state", "freeze");
+}
+
 double seconds(void)
 {
 	struct timespec now;

@@ -136,6 +136,9 @@ int unload_module(const char *name);
 /* Wait until nothing uses a module. */
 void wait_unused(const char *name);
 
+/* As far as everything is frozen, in two seconds at most: 0 or an errno. */
+int sleep_for_a_moment(void);
+
 double seconds(void);
 
 #endif /* VPCI_HELPERS_H */

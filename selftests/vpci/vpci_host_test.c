@@ -1187,15 +1187,6 @@ TEST_F_TIMEOUT(host, hv_pci_without_a_channel, TEST_TIMEOUT)
 
 /* ---- suspend ---- */
 
-/* As far as everything is frozen, in two seconds at most. */
-static int freeze_all(void)
-{
-	return write_text("/sys/module/suspend/parameters/pm_test_delay", "0") ?:
-	       write_text("/sys/power/pm_freeze_timeout", "2000") ?:
-	       write_text("/sys/power/pm_test", "freezer") ?:
-	       write_text("/sys/power/state", "freeze");
-}
-
 TEST_F_TIMEOUT(host, waiting_ones_do_not_keep_the_machine_awake, TEST_TIMEOUT)
 {
 	struct caller waiting;
@@ -1206,7 +1197,7 @@ TEST_F_TIMEOUT(host, waiting_ones_do_not_keep_the_machine_awake, TEST_TIMEOUT)
 		EXPECT_EQ(EIO, read_all(self, NULL));
 	ASSERT_EQ(0, start_read(&waiting, self->fd, BLOCK, 128));
 	wait_asleep(waiting.tid);
-	EXPECT_EQ(0, freeze_all());
+	EXPECT_EQ(0, sleep_for_a_moment());
 	EXPECT_RESULT(EIO, 0, join_caller(&waiting), &waiting.req);
 }
 
@@ -1216,10 +1207,10 @@ TEST_F_TIMEOUT(host, request_keeps_the_machine_awake, TEST_TIMEOUT)
 	ASSERT_EQ(0, host("answer never"));
 	ASSERT_EQ(0, start_many(self, 2));
 	ASSERT_EQ(0, host_wait(&self->before, 2));
-	EXPECT_EQ(EBUSY, freeze_all());
+	EXPECT_EQ(EBUSY, sleep_for_a_moment());
 	ASSERT_EQ(0, host("release"));
 	EXPECT_EQ(2, join_many(self, 2, 0));
-	EXPECT_EQ(0, freeze_all());
+	EXPECT_EQ(0, sleep_for_a_moment());
 }
 
 TEST_HARNESS_MAIN

@@ -3,6 +3,7 @@
  * Invalidated blocks: who is told of them, once and completely, and that a driver
  * of the function, which hv_pci tells instead of us, never loses its place to us.
  */
+#include <glob.h>
 #include <limits.h>
 #include <linux/userfaultfd.h>
 #include <sched.h>
@@ -546,18 +547,128 @@ static void expect_for_us(struct __test_metadata *_metadata, FIXTURE_DATA(invali
 	EXPECT_EQ(0x40, self->mask);
 }
 
+/* Somebody else was told, or nobody: of what, cannot be known. */
+static void expect_for_us_again(struct __test_metadata *_metadata, FIXTURE_DATA(invalid) * self)
+{
+	EXPECT_EQ(READABLE, readiness(self->fd));
+	EXPECT_RESULT(0, 8, take_now(self), &self->req);
+	EXPECT_EQ(UINT64_MAX, self->mask);
+	expect_for_us(_metadata, self);
+}
+
 TEST_F_TIMEOUT(invalid, driver_comes_and_goes, TEST_TIMEOUT)
 {
 	int i;
 
+	expect_for_us(_metadata, self);
 	for (i = 0; i < 3; i++) {
-		expect_for_us(_metadata, self);
 		ASSERT_EQ(0, set_driver("vpci_listener", "bind"));
 		expect_not_for_us(_metadata, self);
 		expect_listens(_metadata, 3);
 		ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
+		expect_for_us_again(_metadata, self);
 	}
+}
+
+/* Each file that was open meanwhile, and no other. */
+TEST_F_TIMEOUT(invalid, every_open_file_is_told_that_a_driver_was_there, TEST_TIMEOUT)
+{
+	int late, other = open_node("00.0", O_RDWR | O_NONBLOCK);
+	uint64_t mask;
+
+	ASSERT_EQ(0, set_driver("vpci_listener", "bind"));
+	ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
+	late = open_node("00.0", O_RDWR | O_NONBLOCK);
+	expect_for_us_again(_metadata, self);
+	EXPECT_EQ(0, invalid_blocks(other, &mask));
+	EXPECT_EQ(UINT64_MAX, mask);
+	EXPECT_EQ(0, invalid_blocks(late, &mask));
+	EXPECT_EQ(0x40, mask);
+	close(other);
+	close(late);
+}
+
+TEST_F_TIMEOUT(invalid, all_is_old_after_a_suspend, TEST_TIMEOUT)
+{
+	struct poller poller;
+
 	expect_for_us(_metadata, self);
+	ASSERT_EQ(0, start_poller(&poller, self->fd));
+	ASSERT_EQ(0, sleep_for_a_moment());
+	EXPECT_EQ(POLLIN, join_poller(&poller));
+	expect_for_us_again(_metadata, self);
+}
+
+TEST_F_TIMEOUT(invalid, a_suspend_is_no_news_to_who_is_not_told, TEST_TIMEOUT)
+{
+	ASSERT_EQ(0, set_driver("vpci_listener", "bind"));
+	ASSERT_EQ(0, sleep_for_a_moment());
+	expect_not_for_us(_metadata, self);
+	ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
+	expect_for_us_again(_metadata, self);
+}
+
+/* The slot that hv_pci names after its child's serial number: the path of a file in it. */
+static void find_slot(char *path, size_t size)
+{
+	char address[16];
+	glob_t slots;
+	size_t i;
+
+	*path = '\0';
+	if (glob("/sys/bus/pci/slots/*/address", 0, NULL, &slots))
+		return;
+	for (i = 0; i < slots.gl_pathc; i++)
+		if (!read_line(slots.gl_pathv[i], address, sizeof(address)) &&
+		    !strcmp(address, "1111:00:00"))
+			snprintf(path, size, "%s", slots.gl_pathv[i]);
+	globfree(&slots);
+}
+
+/*
+ * hv_pci has another child in the slot, of another serial number; the PCI bus sees none of it.
+ * The old one's slot goes last.
+ */
+static int replace_function(void)
+{
+	char slot[PATH_MAX];
+	int err;
+
+	find_slot(slot, sizeof(slot));
+	err = host("replace 00.0");
+	while (!err && *slot && !access(slot, F_OK))
+		usleep(1000);
+	return err;
+}
+
+static void expect_told(struct __test_metadata *_metadata, FIXTURE_DATA(invalid) * self,
+			bool told)
+{
+	ASSERT_EQ(0, host("invalidate 00.0 8"));
+	EXPECT_EQ(told ? READABLE : 0, readiness(self->fd));
+	if (told) {
+		EXPECT_EQ(0, take_now(self));
+		EXPECT_EQ(0x8, self->mask);
+	}
+}
+
+TEST_F_TIMEOUT(invalid, a_slot_with_another_child_is_taken_again, TEST_TIMEOUT)
+{
+	int other;
+
+	ASSERT_EQ(0, replace_function());
+	expect_told(_metadata, self, false);
+	EXPECT_EQ(EAGAIN, take_now(self));	/* by each call */
+	expect_told(_metadata, self, true);
+
+	ASSERT_EQ(0, replace_function());
+	other = open_node("00.0", O_RDWR);	/* by each open */
+	expect_told(_metadata, self, true);
+	close(other);
+
+	ASSERT_EQ(0, replace_function());
+	ASSERT_EQ(0, sleep_for_a_moment());	/* at resume */
+	expect_for_us_again(_metadata, self);
 }
 
 TEST_F_TIMEOUT(invalid, driver_keeps_its_place, TEST_TIMEOUT)
@@ -582,7 +693,7 @@ TEST_F_TIMEOUT(invalid, driver_keeps_its_place, TEST_TIMEOUT)
 	EXPECT_EQ((1ULL << 20) - 1, masks_told());
 	self->fd = open_node("00.0", O_RDWR);
 	ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
-	expect_for_us(_metadata, self);
+	expect_for_us_again(_metadata, self);
 }
 
 /* Who waits for what is no longer told has to know. */
@@ -625,7 +736,7 @@ TEST_F_TIMEOUT(invalid, epoll_sees_the_end_behind_a_driver, TEST_TIMEOUT)
 	ASSERT_EQ(0, host("plug"));
 }
 
-/* What was told before the driver came is still there when it has gone. */
+/* What the file was not told of before the driver came is not lost either. */
 TEST_F_TIMEOUT(invalid, driver_takes_nothing_away, TEST_TIMEOUT)
 {
 	ASSERT_EQ(0, host("invalidate 00.0 1"));
@@ -633,16 +744,14 @@ TEST_F_TIMEOUT(invalid, driver_takes_nothing_away, TEST_TIMEOUT)
 	EXPECT_EQ(EOPNOTSUPP, take(self));
 	ASSERT_EQ(0, host("invalidate 00.0 2"));
 	ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
-	EXPECT_EQ(READABLE, readiness(self->fd));
-	EXPECT_EQ(0, take(self));
-	EXPECT_EQ(1, self->mask);
+	expect_for_us_again(_metadata, self);
 }
 
 TEST_F_TIMEOUT(invalid, driver_fails_to_bind, TEST_TIMEOUT)
 {
 	ASSERT_EQ(0, write_text(PARAM "/probe_error", "-5"));
 	EXPECT_NE(0, set_driver("vpci_listener", "bind"));
-	expect_for_us(_metadata, self);
+	expect_for_us_again(_metadata, self);
 }
 
 /* ... with nobody there yet. */
@@ -691,7 +800,7 @@ TEST_F_TIMEOUT(invalid, opened_during_the_probe, TEST_TIMEOUT)
 	EXPECT_EQ(NULL, err);
 	expect_listens(_metadata, 4);
 	ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
-	expect_for_us(_metadata, self);
+	expect_for_us_again(_metadata, self);
 }
 
 /* The module comes during the probe, and does not wait for it, or it for the module. */
@@ -723,12 +832,14 @@ TEST_F_TIMEOUT(invalid, loaded_during_the_probe, TEST_TIMEOUT)
 	expect_not_for_us(_metadata, self);
 	expect_listens(_metadata, 2);
 	ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
-	expect_for_us(_metadata, self);
+	expect_for_us_again(_metadata, self);
 }
 
 TEST_F_TIMEOUT(invalid, loaded_during_a_probe_that_fails, TEST_TIMEOUT)
 {
 	load_during_the_probe(_metadata, self, "-5");
+	EXPECT_EQ(0, take_now(self));	/* by which the module asks about the driver again */
+	EXPECT_EQ(UINT64_MAX, self->mask);
 	expect_for_us(_metadata, self);
 }
 
@@ -745,7 +856,7 @@ TEST_F_TIMEOUT(invalid, driver_was_there_first, TEST_TIMEOUT)
 	expect_not_for_us(_metadata, self);
 	expect_listens(_metadata, 2);
 	ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
-	expect_for_us(_metadata, self);
+	expect_for_us_again(_metadata, self);
 }
 
 /* It binds as soon as the function is there, by its ids. */
@@ -761,7 +872,7 @@ TEST_F_TIMEOUT(invalid, driver_comes_with_the_function, TEST_TIMEOUT)
 	expect_listens(_metadata, 1);
 	ASSERT_EQ(0, write_text(DRIVERS "/vpci_listener/remove_id", "15b3 1018"));
 	ASSERT_EQ(0, write_text(DRIVERS "/vpci_listener/unbind", function_name("00.0")));
-	expect_for_us(_metadata, self);
+	expect_for_us_again(_metadata, self);
 }
 
 /* It goes with the function, too. */
@@ -808,7 +919,7 @@ TEST_F_TIMEOUT(invalid, vfio_is_no_such_driver, TEST_TIMEOUT)
 	expect_not_for_us(_metadata, self);
 	ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
 	ASSERT_EQ(0, set_driver("vfio-pci", "bind"));
-	expect_for_us(_metadata, self);
+	expect_for_us_again(_metadata, self);
 }
 
 /* ---- many times ---- */
@@ -912,7 +1023,7 @@ TEST_F_TIMEOUT(invalid, invalidated_while_the_place_changes_hands, TEST_TIMEOUT)
 			usleep(1000);
 		ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
 		EXPECT_EQ(0, take(self));
-		EXPECT_EQ(1, self->mask);
+		EXPECT_EQ(UINT64_MAX, self->mask);
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, &err);

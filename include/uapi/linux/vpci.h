@@ -89,9 +89,10 @@ struct vpci_invalidate_block_output {
  * The host's word goes to one listener, and a driver of the function comes first:
  * while one is bound that is not vfio-pci, this fails with EOPNOTSUPP (as it does
  * where this kernel's hv_pci has no backchannel), and so does a call that waits when
- * one comes. What was invalidated meanwhile, that
- * driver alone was told; what had been before, the first call after it is gone
- * returns. Nobody is told of what is invalidated while the machine is suspended.
+ * one comes. What is invalidated meanwhile, that driver alone is told, and what is
+ * invalidated while the machine sleeps, nobody: the first call after that returns a
+ * mask of all ones. So does the first call in an open file for which it was not known
+ * at first whether there is a driver.
  *
  * Errors, in the order in which they are looked for: EACCES, ENOBUFS (the output is
  * too small), EFAULT, ENODEV (the function is gone), EOPNOTSUPP, EAGAIN (there are
