@@ -33,7 +33,7 @@ DKMSFLAGS ?=
 RELEASES ?=
 #:   TESTS        tests that `make test` runs, such as poll_test (its own choice)
 TESTS ?=
-#:   DEMO         what `make demo` shows: generation or vpci (generation)
+#:   DEMO         what `make demo` shows: generation, clones or vpci (generation)
 DEMO ?= generation
 #:
 #: Targets:

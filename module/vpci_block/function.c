@@ -2,8 +2,8 @@
 /*
  * Functions come and go, and the module with them
  *
- * A notifier of the PCI bus tells of devices and of their drivers. This file calls the
- * others, and only the kernel calls it.
+ * A notifier of the PCI bus tells of devices and of their drivers, one of power management
+ * that the machine is awake again. This file calls the others, and only the kernel calls it.
  *
  * Lifetime: a function has a node from when its PCI device is added until that is
  * removed. Who has the node open keeps struct vpci_function and its minor, which
