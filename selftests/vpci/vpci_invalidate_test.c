@@ -635,9 +635,7 @@ static int replace_function(void)
 	int err;
 
 	find_slot(slot, sizeof(slot));
-	if (real_hv_pci() && !*slot)
-		return ENOENT;
-	err = host("replace 00.0");
+	err = real_hv_pci() && !*slot ? ENOENT : host("replace 00.0");
 	while (!err && *slot && !access(slot, F_OK))
 		usleep(1000);
 	return err;
