@@ -7,6 +7,7 @@
 
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
@@ -77,6 +78,19 @@ bad:
 	return err ?: -EFAULT;
 }
 
+/* As most that is passed can be: found out without a lock, and without touching it. */
+static inline bool devioctl_is_writable(void __user *addr, size_t size)
+{
+	const unsigned long start = (unsigned long)addr;
+	struct page *page;
+
+	if (offset_in_page(start) + size > PAGE_SIZE || !access_ok(addr, size) ||
+	    !get_user_page_fast_only(start & PAGE_MASK, FOLL_WRITE, &page))
+		return false;
+	put_page(page);
+	return true;
+}
+
 /**
  * devioctl_can_write() - can the caller's memory be written?
  * @addr: where it begins
@@ -84,13 +98,15 @@ bad:
  *
  * What can be refused before a wait is refused before the wait: an address that
  * cannot be written would else be told of only when the wait is over. Nothing is
- * written yet, as the output may overlap the input of a restarted call. The
- * first step makes the stack grow, which the second does not.
+ * written yet, as the output may overlap the input of a restarted call. Where it is not
+ * writable already, reading makes the stack grow, which the last step does not.
  *
  * Return: true if it can.
  */
 static inline bool devioctl_can_write(void __user *addr, size_t size)
 {
+	if (devioctl_is_writable(addr, size))
+		return true;
 	fault_in_readable(addr, size);
 	return !fault_in_safe_writeable(addr, size);
 }
