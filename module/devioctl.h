@@ -37,6 +37,8 @@ static inline u32 devioctl_status(int err)
 		return STATUS_ACCESS_DENIED;
 	case -EAGAIN:
 		return STATUS_CANT_WAIT;
+	case -EBUSY:
+		return STATUS_DEVICE_BUSY;
 	case -ENOMEM:
 		return STATUS_INSUFFICIENT_RESOURCES;
 	case -EINTR:

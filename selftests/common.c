@@ -166,6 +166,8 @@ uint32_t status_of(int err)
 		return STATUS_ACCESS_DENIED;
 	case EAGAIN:
 		return STATUS_CANT_WAIT;
+	case EBUSY:
+		return STATUS_DEVICE_BUSY;
 	case EINTR:
 	case ECANCELED:
 		return STATUS_CANCELLED;

@@ -93,8 +93,8 @@ struct devioctl_uring_cmd {
  *	STATUS_ACCESS_VIOLATION		EFAULT		ERROR_NOACCESS
  *	STATUS_ACCESS_DENIED		EACCES		ERROR_ACCESS_DENIED
  *	STATUS_CANT_WAIT		EAGAIN		ERROR_CANT_WAIT
+ *	STATUS_DEVICE_BUSY		EBUSY		ERROR_BUSY
  *	STATUS_INSUFFICIENT_RESOURCES	ENOMEM		ERROR_NO_SYSTEM_RESOURCES
- *	STATUS_CANCELLED		EINTR		ERROR_OPERATION_ABORTED
  *	STATUS_CANCELLED		ECANCELED	ERROR_OPERATION_ABORTED
  *	STATUS_NOT_SUPPORTED		EOPNOTSUPP	ERROR_NOT_SUPPORTED
  *	STATUS_IO_DEVICE_ERROR		EIO		ERROR_IO_DEVICE
@@ -103,12 +103,15 @@ struct devioctl_uring_cmd {
  *	(block untouched)		EINTR		ERROR_OPERATION_ABORTED
  *
  * STATUS_CANT_WAIT: the descriptor is O_NONBLOCK and the call would have had to
- * wait, so nothing was started. STATUS_CANCELLED: the process was killed while a
- * request was out. EINTR with the block untouched: a signal handler ran while
- * the call waited interruptibly. ECANCELED: a command of io_uring was cancelled.
+ * wait, so nothing was started. STATUS_DEVICE_BUSY: another has what is asked for.
+ * EINTR: a signal handler ran while the call waited. ECANCELED: a command of io_uring
+ * was cancelled.
  */
 #ifndef STATUS_SUCCESS
 #define STATUS_SUCCESS			0x00000000
+#endif
+#ifndef STATUS_DEVICE_BUSY
+#define STATUS_DEVICE_BUSY		0x80000011
 #endif
 #ifndef STATUS_ACCESS_VIOLATION
 #define STATUS_ACCESS_VIOLATION		0xc0000005
