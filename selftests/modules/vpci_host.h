@@ -109,6 +109,7 @@ enum vpci_host_how {
 	HOST_TWICE,
 	HOST_AGAIN,
 	HOST_RUNT,
+	HOST_FULL,
 	HOST_FAILS,			/* from here on with an argument */
 	HOST_SHORT,
 	HOST_LONG,
@@ -124,6 +125,7 @@ static inline int vpci_host_parse_how(const char *words, u32 *argument)
 		[HOST_TWICE]	= "twice",
 		[HOST_AGAIN]	= "again",
 		[HOST_RUNT]	= "runt",
+		[HOST_FULL]	= "full",
 	};
 	int i;
 

@@ -81,7 +81,7 @@ void vsim_withdraw(struct vsim_bus *bus);
 int vsim_vmbus_init(void);
 void vsim_vmbus_exit(void);
 
-/* ---- vpci_sim_host.c; vsim_lock is held, but for the last ones ---- */
+/* ---- vpci_sim_host.c; vsim_lock is held, but for the last four ---- */
 
 __printf(2, 3) void vsim_violation(const struct vsim_message *message, const char *format, ...);
 void vsim_receive(const struct vsim_message *message);
@@ -89,6 +89,7 @@ void vsim_closed(struct vsim_bus *bus);
 void vsim_send_relations(struct vsim_bus *bus);
 void vsim_send_eject(struct vsim_bus *bus, unsigned int devfn);
 u64 vsim_send_invalidate(struct vsim_bus *bus, unsigned int devfn, u64 mask);
+bool vsim_is_full(const struct vsim_message *message);
 int vsim_set_how(enum vpci_host_how how, u32 argument);
 void vsim_release_kept(void);
 void vsim_get_counters(struct vpci_host_counters *counters);

@@ -625,6 +625,18 @@ void vsim_closed(struct vsim_bus *bus)
 	}
 }
 
+/**
+ * vsim_is_full() - is there no room in the ring for a request for a block?
+ * @message: the request, or something else, for which there always is
+ */
+bool vsim_is_full(const struct vsim_message *message)
+{
+	const struct vsim_rule *rule = vsim_find_rule(message);
+
+	return READ_ONCE(vsim_how) == HOST_FULL && rule &&
+	       (rule->type == WIRE_READ_BLOCK || rule->type == WIRE_WRITE_BLOCK);
+}
+
 /* ---- what tests want ---- */
 
 /**

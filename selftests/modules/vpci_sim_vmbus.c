@@ -345,6 +345,8 @@ int vmbus_sendpacket_getid(struct vmbus_channel *channel, void *buffer, u32 leng
 
 	if (channel->rescind)
 		return -ENODEV;
+	if (vsim_is_full(&message))
+		return -EAGAIN;
 	if (message.completion)
 		message.trans_id = vsim_name_request(channel, request);
 	if (message.completion && message.trans_id == VMBUS_RQST_ERROR)
