@@ -22,6 +22,7 @@
 #include <linux/mod_devicetable.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
+#include <linux/pci.h>
 #include <linux/percpu-refcount.h>
 #include <linux/sched.h>
 #include <linux/string.h>
@@ -119,6 +120,28 @@ static inline bool compat_acpi_has_id(struct acpi_device *adev, const char *id)
 	freezer_count();					\
 	__killed;						\
 })
+#endif
+
+/**
+ * compat_pci_driver_is_for_programs() - does a driver leave the function to programs?
+ * @drv: a driver of the PCI bus
+ *
+ * As vfio-pci and its kin do, and pci-stub. Newer kernels ask for that, as a program's DMA
+ * is none of theirs; on older ones there are these two.
+ */
+static inline bool compat_pci_driver_is_for_programs(const struct device_driver *drv)
+{
+#ifdef COMPAT_HAS_DRIVER_MANAGED_DMA	/* since 6.0 */
+	return container_of(drv, struct pci_driver, driver)->driver_managed_dma;
+#else
+	return !strcmp(drv->name, "vfio-pci") || !strcmp(drv->name, "pci-stub");
+#endif
+}
+
+#ifdef COMPAT_HAS_ASSIGN_STR_ALONE	/* since 6.10: a tracepoint knows what it copies */
+#define COMPAT_ASSIGN_STR(field, text)	__assign_str(field)
+#else
+#define COMPAT_ASSIGN_STR(field, text)	__assign_str(field, text)
 #endif
 
 #ifdef COMPAT_HAS_CONST_DEVNODE	/* since 6.2 */

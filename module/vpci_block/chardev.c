@@ -12,7 +12,6 @@
 #include <linux/build_bug.h>
 #include <linux/module.h>
 #include <linux/poll.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include <linux/devioctl.h>
@@ -22,7 +21,13 @@
 
 /* ---- ioctl ---- */
 
-static bool vpci_may_call(struct file *file)
+/* Reading is for who may look on; what is written may change how the function works. */
+static bool vpci_may_read(struct file *file)
+{
+	return file->f_mode & FMODE_READ;
+}
+
+static bool vpci_may_write(struct file *file)
 {
 	const fmode_t both = FMODE_READ | FMODE_WRITE;
 
@@ -33,7 +38,7 @@ static int vpci_check_invalidate(struct file *file, const struct devioctl_reques
 {
 	const size_t size = sizeof(struct vpci_invalidate_block_output);
 
-	if (!vpci_may_call(file))
+	if (!vpci_may_read(file))
 		return -EACCES;
 	if (req->out_size < size)
 		return -ENOBUFS;
@@ -67,14 +72,11 @@ static int vpci_ioctl_invalidate(struct file *file, const struct devioctl_reques
 }
 
 /* Both structures are a block's number and a length. */
-static int vpci_get_input(struct file *file, const struct devioctl_request *req,
-			  struct vpci_request *rq)
+static int vpci_get_input(const struct devioctl_request *req, struct vpci_request *rq)
 {
 	struct vpci_read_block_input in;
 
 	BUILD_BUG_ON(sizeof(in) != sizeof(struct vpci_write_block_input));
-	if (!vpci_may_call(file))
-		return -EACCES;
 	if (req->in_size < sizeof(in))
 		return -ENOBUFS;
 	if (copy_from_user(&in, devioctl_user_ptr(req->in_buffer), sizeof(in)))
@@ -89,7 +91,7 @@ static int vpci_get_input(struct file *file, const struct devioctl_request *req,
 static int vpci_get_read(struct file *file, const struct devioctl_request *req,
 			 struct vpci_request *rq)
 {
-	int ret = vpci_get_input(file, req, rq);
+	int ret = vpci_may_read(file) ? vpci_get_input(req, rq) : -EACCES;
 
 	if (ret)
 		return ret;
@@ -106,7 +108,7 @@ static int vpci_ioctl_read(struct file *file, const struct devioctl_request *req
 			   struct devioctl_request __user *block)
 {
 	struct vpci_file *f = file->private_data;
-	struct vpci_request *rq = vpci_new_request(f->fn);
+	struct vpci_request *rq = vpci_new_request(f);
 	u32 information = 0;
 	int ret;
 
@@ -127,7 +129,7 @@ static int vpci_get_write(struct file *file, const struct devioctl_request *req,
 			  struct vpci_request *rq)
 {
 	const size_t header = sizeof(struct vpci_write_block_input);
-	int ret = vpci_get_input(file, req, rq);
+	int ret = vpci_may_write(file) ? vpci_get_input(req, rq) : -EACCES;
 
 	if (ret)
 		return ret;
@@ -143,7 +145,7 @@ static int vpci_ioctl_write(struct file *file, const struct devioctl_request *re
 			    struct devioctl_request __user *block)
 {
 	struct vpci_file *f = file->private_data;
-	struct vpci_request *rq = vpci_new_request(f->fn);
+	struct vpci_request *rq = vpci_new_request(f);
 	int ret;
 
 	if (!rq)
@@ -188,29 +190,38 @@ static long vpci_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 static __poll_t vpci_poll(struct file *file, poll_table *wait)
 {
 	struct vpci_file *f = file->private_data;
-	__poll_t ready = 0;
+	u64 mask;
 
 	poll_wait(file, &f->fn->news, wait);
-	spin_lock_irq(&vpci_lock);
-	if (f->fn->gone)
-		ready = EPOLLHUP | EPOLLERR;
-	else if (!f->fn->hears)
-		ready = EPOLLERR;
-	else if (f->invalid)
-		ready = EPOLLIN | EPOLLRDNORM;
-	spin_unlock_irq(&vpci_lock);
-	return ready;
+	switch (vpci_look(f, &mask)) {
+	case 0:
+		return EPOLLIN | EPOLLRDNORM;
+	case -EAGAIN:
+		return 0;
+	case -EBUSY:
+		return EPOLLERR;
+	default:
+		return EPOLLHUP | EPOLLERR;
+	}
+}
+
+/* hv_pci is not to be asked before its probe is over, as a failure of that goes unheard. */
+static int vpci_may_open(const struct vpci_function *fn)
+{
+	if (fn->gone || !vpci_is_bound(fn->pdev))
+		return -ENODEV;
+	return vpci_is_probing(fn->pdev) ? -EAGAIN : 0;
 }
 
 /* The slot first: this file has missed nothing. */
-static int vpci_add_file(struct vpci_function *fn, struct vpci_file *f)
+static int vpci_add_file(struct vpci_file *f)
 {
-	int ret = -ENODEV;
+	struct vpci_function *fn = f->fn;
+	int ret;
 
 	mutex_lock(&vpci_mutex);
-	if (!fn->gone && vpci_is_bound(fn->pdev)) {
-		ret = 0;
-		get_device(&fn->dev);
+	ret = vpci_may_open(fn);
+	if (!ret) {
 		fn->opens++;
 		vpci_check_driver(fn);
 		vpci_update_slot(fn);
@@ -225,16 +236,15 @@ static int vpci_add_file(struct vpci_function *fn, struct vpci_file *f)
 static int vpci_open(struct inode *inode, struct file *file)
 {
 	struct vpci_function *fn = container_of(inode->i_cdev, struct vpci_function, cdev);
-	struct vpci_file *f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
+	struct vpci_file *f = vpci_new_file(fn);
 	int ret;
 
 	if (!f)
 		return -ENOMEM;
-	f->fn = fn;
 	ret = vpci_watch(fn);
 	if (ret)
 		goto err_file;
-	ret = vpci_add_file(fn, f);
+	ret = vpci_add_file(f);
 	if (ret)
 		goto err_watch;
 	file->private_data = f;
@@ -243,7 +253,7 @@ static int vpci_open(struct inode *inode, struct file *file)
 err_watch:
 	vpci_unwatch();
 err_file:
-	kfree(f);
+	vpci_put_file(f);
 	return ret;
 }
 
@@ -259,9 +269,9 @@ static int vpci_close(struct inode *inode, struct file *file)
 	fn->opens--;
 	vpci_update_slot(fn);
 	mutex_unlock(&vpci_mutex);
+	cancel_delayed_work_sync(&f->retry);
 	vpci_unwatch();
-	kfree(f);
-	put_device(&fn->dev);
+	vpci_put_file(f);
 	return 0;
 }
 

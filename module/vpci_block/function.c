@@ -6,9 +6,8 @@
  * that the machine is awake again. This file calls the others, and only the kernel calls it.
  *
  * Lifetime: a function has a node from when its PCI device is added until that is
- * removed. Who has the node open keeps struct vpci_function and its minor, which
- * vpci_release() gives back. Open files and requests pin the module. So the end of
- * the workqueue waits only for workers that have put all they had.
+ * removed. Open files and requests pin the module. So the end of the workqueue waits only
+ * for workers that have put all they had.
  *
  * Locks: vpci_mutex is held while functions come, go, or get a driver, vpci_lock while
  * the list of them changes. The PCI core may hold its own when it calls. vpci_init()
@@ -17,43 +16,17 @@
 
 #include <linux/errno.h>
 #include <linux/hyperv.h>
-#include <linux/idr.h>
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
 #include <linux/rcupdate.h>
-#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/suspend.h>
 
-#include "../compat.h"
 #include "vpci.h"
 
-#define VPCI_MINORS		65536
-
-static unsigned long vpci_last_id;	/* vpci_mutex */
 static bool vpci_closing;		/* vpci_mutex: no new functions */
-static DEFINE_IDA(vpci_minors);
-static unsigned int vpci_next_minor;	/* vpci_mutex */
-static dev_t vpci_devt;
-
-static char *vpci_devnode(COMPAT_DEVNODE_CONST struct device *dev, umode_t *mode)
-{
-	if (mode)
-		*mode = 0600;
-	return kasprintf(GFP_KERNEL, "vpci/%s", dev_name(dev));
-}
-
-static struct class vpci_class = {
-	.name		= "vpci",
-	.devnode	= vpci_devnode,
-};
-
-static void vpci_release(struct device *dev)
-{
-	ida_free(&vpci_minors, MINOR(dev->devt) - MINOR(vpci_devt));
-	kfree(container_of(dev, struct vpci_function, dev));
-}
 
 /*
  * Of hv_pci, and no other: it finds its state at fixed distances from what these
@@ -70,7 +43,13 @@ static bool vpci_is_of_hv_pci(struct pci_dev *pdev)
 	if (!hdev || !hdev->bus || strcmp(hdev->bus->name, "vmbus"))
 		return false;
 	drv = READ_ONCE(hdev->driver);
-	return drv && !strcmp(drv->name, "hv_pci") && vpci_is_bound(pdev);
+	if (!drv || strcmp(drv->name, "hv_pci"))
+		return false;
+	if (vpci_is_bound(pdev))
+		return true;
+	dev_info_once(hdev, "no /dev/vpci/%s: hv_pci has left it behind, is going, or is not one that is known here\n",
+		      pci_name(pdev));
+	return false;
 }
 
 /* With vpci_mutex. */
@@ -82,64 +61,6 @@ static struct vpci_function *vpci_find(struct pci_dev *pdev)
 		if (fn->pdev == pdev)
 			return fn;
 	return NULL;
-}
-
-/* In turn: a node that somebody has made for an old function must not open another one. */
-static int vpci_new_minor(void)
-{
-	int minor = ida_alloc_range(&vpci_minors, vpci_next_minor, VPCI_MINORS - 1, GFP_KERNEL);
-
-	if (minor == -ENOSPC)
-		minor = ida_alloc_max(&vpci_minors, VPCI_MINORS - 1, GFP_KERNEL);
-	if (minor >= 0)
-		vpci_next_minor = (minor + 1) % VPCI_MINORS;
-	return minor;
-}
-
-static struct vpci_function *vpci_create(struct pci_dev *pdev)
-{
-	struct vpci_function *fn = kzalloc(sizeof(*fn), GFP_KERNEL);
-	int minor;
-
-	if (!fn)
-		return NULL;
-	minor = vpci_new_minor();
-	if (minor < 0) {
-		kfree(fn);
-		return NULL;
-	}
-	fn->id = ++vpci_last_id;
-	fn->pdev = pdev;
-	fn->hdev = pdev->bus->bridge->parent;
-	fn->has_driver = true;
-	INIT_LIST_HEAD(&fn->files);
-	INIT_LIST_HEAD(&fn->waiting);
-	INIT_DELAYED_WORK(&fn->retry, vpci_retry_work);
-	init_waitqueue_head(&fn->requests);
-	init_waitqueue_head(&fn->news);
-	device_initialize(&fn->dev);
-	fn->dev.class = &vpci_class;
-	fn->dev.parent = &pdev->dev;
-	fn->dev.release = vpci_release;
-	fn->dev.devt = MKDEV(MAJOR(vpci_devt), MINOR(vpci_devt) + minor);
-	cdev_init(&fn->cdev, &vpci_fops);
-	fn->cdev.owner = THIS_MODULE;
-	return fn;
-}
-
-static int vpci_publish(struct vpci_function *fn)
-{
-	int ret = dev_set_name(&fn->dev, "%s", pci_name(fn->pdev));
-
-	ret = ret ?: cdev_device_add(&fn->cdev, &fn->dev);
-	if (ret)
-		return ret;
-	pci_dev_get(fn->pdev);
-	spin_lock_irq(&vpci_lock);
-	list_add(&fn->node, &vpci_functions);
-	spin_unlock_irq(&vpci_lock);
-	vpci_check_driver(fn);
-	return 0;
 }
 
 /* Who has opened a node that was not to be finds it gone. */
@@ -196,9 +117,9 @@ static void vpci_remove(struct pci_dev *pdev)
 
 	if (!fn)
 		return;
-	cdev_device_del(&fn->cdev, &fn->dev);
-	cancel_delayed_work_sync(&fn->retry);
-	vpci_wait_a_while(fn->hdev, fn);
+	vpci_unpublish(fn);
+	/* One that hv_pci has yet to send would reach whatever has the slot by then. */
+	vpci_wait_a_while(fn->hdev, fn, max(HZ / 100, 1));
 	pci_dev_put(fn->pdev);
 	put_device(&fn->dev);
 }
@@ -208,29 +129,28 @@ static void vpci_remove(struct pci_dev *pdev)
  * it changes hands nobody may be in between. A driver that takes a slot that was not ours
  * need not wait for that.
  */
-static void vpci_hand_over(struct vpci_function *fn, bool has_driver)
+static void vpci_hand_over(struct vpci_function *fn, const char *listener)
 {
-	bool ours = fn->hears;
+	const bool ours = !fn->slot_err;
 
-	fn->has_driver = true;
+	vpci_set_listener(fn, vpci_unknown);
 	vpci_update_slot(fn);
-	if (ours || !has_driver)
+	if (ours || listener == vpci_us)
 		synchronize_rcu();
-	fn->has_driver = has_driver;
+	vpci_set_listener(fn, listener);
 	vpci_update_slot(fn);
+	vpci_tell_listener(fn);
 }
 
-static void vpci_set_driver(struct pci_dev *pdev, bool has_driver)
+static void vpci_driver_event(struct pci_dev *pdev, const struct device_driver *drv)
 {
+	const char *listener = vpci_listener_of(drv);
 	struct vpci_function *fn;
 
 	mutex_lock(&vpci_mutex);
 	fn = vpci_find(pdev);
-	if (fn) {
-		fn->knows_driver = true;
-		if (fn->has_driver != has_driver)
-			vpci_hand_over(fn, has_driver);
-	}
+	if (fn && fn->listener != listener)
+		vpci_hand_over(fn, listener);
 	mutex_unlock(&vpci_mutex);
 }
 
@@ -252,11 +172,11 @@ static int vpci_bus_event(struct notifier_block *nb, unsigned long event, void *
 		break;
 	case BUS_NOTIFY_BIND_DRIVER:
 	case BUS_NOTIFY_BOUND_DRIVER:
-		vpci_set_driver(pdev, vpci_has_driver(dev));
+		vpci_driver_event(pdev, dev->driver);
 		break;
 	case BUS_NOTIFY_UNBOUND_DRIVER:
 	case BUS_NOTIFY_DRIVER_NOT_BOUND:
-		vpci_set_driver(pdev, false);
+		vpci_driver_event(pdev, NULL);
 		break;
 	}
 	return NOTIFY_DONE;
@@ -276,8 +196,9 @@ static void vpci_awake(void)
 		if (fn->gone)
 			continue;
 		vpci_update_slot(fn);
-		if (fn->hears)
+		if (!fn->slot_err)
 			vpci_missed(fn);
+		wake_up_all(&fn->news);		/* it may be lost */
 	}
 	mutex_unlock(&vpci_mutex);
 }
@@ -325,19 +246,15 @@ static void vpci_remove_all(void)
 
 static int __init vpci_init(void)
 {
-	int ret;
+	int ret = vpci_init_nodes();
 
-	ret = alloc_chrdev_region(&vpci_devt, 0, VPCI_MINORS, "vpci");
 	if (ret)
 		return ret;
-	ret = class_register(&vpci_class);
-	if (ret)
-		goto err_region;
 	/* As many as there can be: one that the host never answers is never done. */
 	vpci_wq = alloc_workqueue("vpci_block", WQ_UNBOUND | WQ_FREEZABLE, WQ_MAX_ACTIVE);
 	if (!vpci_wq) {
 		ret = -ENOMEM;
-		goto err_class;
+		goto err_nodes;
 	}
 	ret = register_pm_notifier(&vpci_pm_nb);
 	if (ret)
@@ -352,10 +269,8 @@ err_pm:
 	unregister_pm_notifier(&vpci_pm_nb);
 err_wq:
 	destroy_workqueue(vpci_wq);
-err_class:
-	class_unregister(&vpci_class);
-err_region:
-	unregister_chrdev_region(vpci_devt, VPCI_MINORS);
+err_nodes:
+	vpci_exit_nodes();
 	return ret;
 }
 
@@ -365,10 +280,8 @@ static void __exit vpci_exit(void)
 	bus_unregister_notifier(&pci_bus_type, &vpci_bus_nb);
 	unregister_pm_notifier(&vpci_pm_nb);
 	destroy_workqueue(vpci_wq);
-	class_unregister(&vpci_class);
-	unregister_chrdev_region(vpci_devt, VPCI_MINORS);
+	vpci_exit_nodes();
 	synchronize_rcu(); /* hv_pci's tasklet may still be in vpci_invalidated() */
-	ida_destroy(&vpci_minors);
 }
 
 module_init(vpci_init);

@@ -18,13 +18,22 @@
 #include <linux/errno.h>
 #include <linux/freezer.h>
 #include <linux/hyperv.h>
-#include <linux/string.h>
 
+#include "../compat.h"
 #include "vpci.h"
+#include "vpci_trace.h"
 
 DEFINE_MUTEX(vpci_mutex);		/* functions and files come and go, slots too */
 DEFINE_SPINLOCK(vpci_lock);		/* all state that is looked at elsewhere */
 LIST_HEAD(vpci_functions);		/* vpci_mutex and vpci_lock: those present */
+const char *const vpci_us = "vpci_block";
+const char *const vpci_unknown = "unknown";
+
+bool vpci_is_lost(const struct vpci_function *fn)
+{
+	return fn->gone ||
+	       device_to_hv_device(fn->hdev)->channel->state != CHANNEL_OPENED_STATE;
+}
 
 /* In hv_pci's tasklet or with interrupts off, for anything that the slot ever held. */
 static void vpci_invalidated(void *context, u64 block_mask)
@@ -35,8 +44,9 @@ static void vpci_invalidated(void *context, u64 block_mask)
 
 	spin_lock_irqsave(&vpci_lock, flags);
 	list_for_each_entry(fn, &vpci_functions, node) {
-		if (fn->id != (unsigned long)context || !fn->hears)
+		if (fn->id != (unsigned long)context || fn->slot_err)
 			continue;
+		trace_vpci_invalidated(fn, block_mask);
 		list_for_each_entry(f, &fn->files, node)
 			f->invalid |= block_mask;
 		wake_up_interruptible_all(&fn->news);
@@ -44,10 +54,10 @@ static void vpci_invalidated(void *context, u64 block_mask)
 	spin_unlock_irqrestore(&vpci_lock, flags);
 }
 
-static void vpci_set_hears(struct vpci_function *fn, bool hears)
+static void vpci_set_slot(struct vpci_function *fn, int err)
 {
 	spin_lock_irq(&vpci_lock);
-	fn->hears = hears;
+	fn->slot_err = err;
 	spin_unlock_irq(&vpci_lock);
 	wake_up_interruptible_all(&fn->news);
 }
@@ -65,17 +75,19 @@ void vpci_missed(struct vpci_function *fn)
 
 /*
  * Files that are open already were not told of what came before: of what hv_pci calls with
- * until we hear, too.
+ * until we hear, too. It may have no child in the slot, shortly before the function goes.
  */
 static void vpci_take_slot(struct vpci_function *fn)
 {
-	bool hears = !hyperv_reg_block_invalidate(fn->pdev, (void *)fn->id, vpci_invalidated);
+	int err = hyperv_reg_block_invalidate(fn->pdev, (void *)fn->id, vpci_invalidated);
 
-	if (hears == fn->hears)
+	if (err)
+		err = -ENODEV;
+	if (err == fn->slot_err)
 		return;
-	if (hears)
+	if (!err)
 		vpci_missed(fn);
-	vpci_set_hears(fn, hears);
+	vpci_set_slot(fn, err);
 }
 
 /*
@@ -84,18 +96,26 @@ static void vpci_take_slot(struct vpci_function *fn)
  */
 void vpci_update_slot(struct vpci_function *fn)
 {
-	if (!fn->gone && !fn->has_driver && fn->opens) {
+	if (!fn->gone && fn->listener == vpci_us && fn->opens) {
 		vpci_take_slot(fn);
-	} else if (fn->hears) {
-		hyperv_reg_block_invalidate(fn->pdev, NULL, NULL);
-		vpci_set_hears(fn, false);
+		return;
 	}
+	if (!fn->slot_err)
+		hyperv_reg_block_invalidate(fn->pdev, NULL, NULL);
+	if (fn->slot_err != -EBUSY)
+		vpci_set_slot(fn, -EBUSY);
 }
 
-/* vfio-pci knows nothing of the slot, and leaves it to the programs that use it. */
-bool vpci_has_driver(struct device *dev)
+const char *vpci_listener_of(const struct device_driver *drv)
 {
-	return dev->driver && strcmp(dev->driver->name, "vfio-pci");
+	return drv && !compat_pci_driver_is_for_programs(drv) ? drv->name : vpci_us;
+}
+
+void vpci_set_listener(struct vpci_function *fn, const char *listener)
+{
+	spin_lock_irq(&vpci_lock);
+	fn->listener = listener;
+	spin_unlock_irq(&vpci_lock);
 }
 
 /*
@@ -107,10 +127,9 @@ void vpci_check_driver(struct vpci_function *fn)
 {
 	struct device *dev = &fn->pdev->dev;
 
-	if (fn->knows_driver || !device_trylock(dev))
+	if (fn->listener != vpci_unknown || !device_trylock(dev))
 		return;
-	fn->has_driver = vpci_has_driver(dev);
-	fn->knows_driver = true;
+	vpci_set_listener(fn, vpci_listener_of(dev->driver));
 	device_unlock(dev);
 }
 
@@ -124,16 +143,16 @@ void vpci_ask_again(struct vpci_function *fn)
 	mutex_unlock(&vpci_mutex);
 }
 
-static int vpci_look(struct vpci_file *f, u64 *mask)
+int vpci_look(struct vpci_file *f, u64 *mask)
 {
 	int ret = 0;
 
 	spin_lock_irq(&vpci_lock);
 	*mask = f->invalid;
-	if (f->fn->gone)
+	if (vpci_is_lost(f->fn))
 		ret = -ENODEV;
-	else if (!f->fn->hears)
-		ret = -EOPNOTSUPP;	/* what there is stays for later */
+	else if (f->fn->slot_err)
+		ret = f->fn->slot_err;	/* what there is stays for later */
 	else if (!*mask)
 		ret = -EAGAIN;
 	spin_unlock_irq(&vpci_lock);

@@ -8,19 +8,19 @@
  *
  * hv_pci waits for the host's answer without a bound, and takes any function for
  * one of its own. So a request runs on a workqueue with a buffer of its own and is
- * left alone there if its caller is killed, and only functions of hv_pci get a node.
+ * left alone there if its caller goes, and only functions of hv_pci get a node.
  *
- * Lifetime: struct vpci_function has a reference from the presence of its PCI
- * device, one from each open file and one from each request that hv_pci may still
- * be busy with. A request has one from its caller and one from the worker, and
- * pins our module; the PCI device only while it is inside hv_pci, as whoever keeps
- * that may keep the next bus from having the same domain. Files and workers together
+ * Lifetime: struct vpci_function has a reference from the presence of its PCI device
+ * and one from each struct vpci_file, which has one from the open file and one from each
+ * of its requests that has a worker. A request has one from its caller and one from the
+ * worker, and pins our module; the PCI device only while it is inside hv_pci, as whoever
+ * keeps that may keep the next bus from having the same domain. Files and workers together
  * pin hv_pci's module, and listen to the bus "vmbus" for hv_pci being unbound.
  *
- * Removal of a function marks it gone, wakes everybody, and waits for nobody but, for
- * a second, its requests inside hv_pci. Before hv_pci is unbound from a VMBus device,
- * and frees the bus that is its state, all functions of that are gone, and nobody is
- * inside.
+ * Removal of a function marks it gone, wakes everybody, and waits for nobody but, for a
+ * tenth of a second, its requests inside hv_pci. Before hv_pci is unbound from a VMBus
+ * device, and frees the bus that is its state, all functions of that are gone, and nobody
+ * is inside.
  *
  * Locks, outermost first:
  *   device_lock() of the VMBus device: hv_pci is bound or unbound
@@ -33,8 +33,11 @@
  * Each file calls only those below it, and what it uses of a file is declared
  * under that file's name. Nothing calls function.c:
  *   function.c    functions come and go
+ *   node.c        a function's node
  *   chardev.c     the open files and their calls
- *   request.c     to the host and back, as long as hv_pci is there
+ *   sysfs.c       what a function's directory says
+ *   request.c     whose turn it is
+ *   hv_pci.c      to the host and back, as long as hv_pci is there
  *   slot.c        who hears of invalidations
  */
 #ifndef _VPCI_BLOCK_VPCI_H
@@ -54,79 +57,114 @@
 
 #include <linux/vpci.h>
 
+/* Failures of requests, in a period that the first of them begins. */
+struct vpci_failures {
+	unsigned int count;
+	unsigned long end;		/* jiffies, if @count is not 0 */
+};
+
 struct vpci_function {
 	struct device dev;
 	struct cdev cdev;
 	unsigned long id;		/* what hv_pci knows us by; never used again */
 	struct pci_dev *pdev;		/* only while not @gone */
-	struct device *hdev;		/* the VMBus device, if not @gone: the bus's parent */
+	struct device *hdev;		/* the VMBus device; once @gone, only to be compared */
 	struct list_head node;		/* vpci_mutex and vpci_lock: vpci_functions */
 	struct list_head files;		/* vpci_mutex and vpci_lock: struct vpci_file */
+	struct delayed_work announce;	/* sends the uevent; has a reference */
 	unsigned int opens;		/* vpci_mutex: files that are open, or are being opened */
-	bool has_driver;		/* vpci_mutex: one that the slot belongs to ... */
-	bool knows_driver;		/* vpci_mutex: ... or so we assume */
+
+	/* vpci_lock, and changed with vpci_mutex, too: */
+	bool gone;			/* set once */
+	const char *listener;		/* vpci_us, vpci_unknown, or the name of a driver */
+	int slot_err;			/* 0 if we have it, else -EBUSY or -ENODEV */
 
 	/* vpci_lock: */
-	bool gone;			/* set once, with vpci_mutex, too */
-	bool hears;			/* hv_pci's slot is ours; with vpci_mutex, too */
+	struct list_head turns;		/* struct vpci_file, in the order of their turns */
 	unsigned int in_flight;		/* requests that have a worker */
-	unsigned int failures;		/* in this period */
-	unsigned long failures_end;	/* jiffies when the period ends */
-	struct list_head waiting;	/* struct vpci_request, first come, first served */
-	struct delayed_work retry;	/* vpci_dispatch(), when the period ends */
+	unsigned int waiting;		/* requests that have none yet */
+	unsigned long failed;		/* requests, ever */
+	struct vpci_failures failures;
 
-	wait_queue_head_t requests;	/* for vpci_request.done and @gone */
-	wait_queue_head_t news;		/* for vpci_file.invalid, @gone and @hears */
+	wait_queue_head_t news;		/* for vpci_file.invalid, @gone and @slot_err */
 };
 
 struct vpci_file {
+	refcount_t refs;
 	struct vpci_function *fn;
 	struct list_head node;		/* vpci_mutex and vpci_lock: vpci_function.files */
 	u64 invalid;			/* vpci_lock: blocks it was not told of */
+
+	/* vpci_lock: */
+	struct list_head turn;		/* vpci_function.turns, if its turn may come */
+	struct list_head waiting;	/* struct vpci_request, first come, first served */
+	unsigned int in_flight;
+	bool good;			/* a request has succeeded */
+	struct vpci_failures failures;
+	struct delayed_work retry;	/* its turn may come when a period has ended */
 };
 
 struct vpci_request {
 	refcount_t refs;
 	struct work_struct work;
-	struct list_head node;		/* vpci_lock: vpci_function.waiting */
-	struct list_head call;		/* vpci_lock: vpci_calls */
-	struct vpci_function *fn;
-	struct pci_dev *pdev;		/* from vpci_begin_call() to vpci_end_call() */
+	struct vpci_file *f;		/* the worker has a reference */
 	bool write;
 	u32 block_id;
 	u32 length;			/* 1 to VPCI_BLOCK_SIZE_MAX */
 
-	/* The worker's until @done, which is under vpci_lock: */
-	bool done;
-	int result;
+	/* vpci_lock: */
+	struct list_head node;		/* vpci_file.waiting, or, when @sent, vpci_in_flight */
+	struct pci_dev *pdev;		/* while it is inside hv_pci */
+	bool sent;			/* it has a worker ... */
+	bool done;			/* ... which is done with it */
+	bool left;			/* the caller has gone before that */
+	int result;			/* valid with @done */
+	wait_queue_head_t wait;		/* for @sent, @done and vpci_function.gone */
+
+	/* The worker's until @done: */
 	u32 returned;			/* bytes of @data, if read */
 	u8 data[VPCI_BLOCK_SIZE_MAX];
 };
+
+/* ---- node.c ---- */
+
+/* A function that has no node yet, and its node's beginning and end; all with vpci_mutex. */
+struct vpci_function *vpci_create(struct pci_dev *pdev);
+int vpci_publish(struct vpci_function *fn);
+
+/* Without it. */
+void vpci_unpublish(struct vpci_function *fn);
+
+/* What all nodes have in common. */
+int vpci_init_nodes(void);
+void vpci_exit_nodes(void);
 
 /* ---- chardev.c ---- */
 
 /* Of /dev/vpci/DDDD:BB:DD.F. */
 extern const struct file_operations vpci_fops;
 
+/* ---- sysfs.c ---- */
+
+extern const struct attribute_group *vpci_groups[];
+
+/* With vpci_mutex: somebody else has the slot. Tells who watches "listener". */
+void vpci_tell_listener(struct vpci_function *fn);
+
 /* ---- request.c ---- */
 
-/* It runs requests and vpci_retry_work(). function.c makes and destroys it. */
+/* It runs requests, and whatever else waits. function.c makes and destroys it. */
 extern struct workqueue_struct *vpci_wq;
 
-/**
- * vpci_new_request() - make a request, of which the caller has a reference
- * @fn: the function that it is for, which the caller keeps
- *
- * The caller fills in @write, @block_id, @length and, for a write, @data.
- *
- * Return: the request, or NULL if there is no memory.
- */
-struct vpci_request *vpci_new_request(struct vpci_function *fn);
+/* A file with one reference, or NULL. It has one of @fn. */
+struct vpci_file *vpci_new_file(struct vpci_function *fn);
+void vpci_put_file(struct vpci_file *f);
 
-/**
- * vpci_put_request() - give a reference back
- * @rq: the request
+/*
+ * A request of an open file, with one reference, or NULL. The caller fills in @write,
+ * @block_id, @length and, for a write, @data.
  */
+struct vpci_request *vpci_new_request(struct vpci_file *f);
 void vpci_put_request(struct vpci_request *rq);
 
 /**
@@ -135,40 +173,46 @@ void vpci_put_request(struct vpci_request *rq);
  *
  * After an error the worker may still write to @rq, and the caller may only put it.
  *
- * Return: 0, then @returned and @data are valid for a read; -EINTR if the caller is
- * killed, -ENODEV once the function is gone, -EIO or -EOPNOTSUPP if the host or hv_pci
- * says no.
+ * Return: 0, then @returned and @data are valid for a read; -ERESTARTSYS if a signal
+ * has ended the wait, which that of a write that was sent ends only by killing the
+ * caller; -ENODEV once the function is gone; -EIO if the host says no.
  */
 int vpci_exchange(struct vpci_request *rq);
 
+/* With vpci_mutex: mark a function gone and wake everybody. */
+void vpci_end(struct vpci_function *fn);
+
+/* ---- hv_pci.c ---- */
+
+/* vpci_lock: struct vpci_request, those that have a worker. */
+extern struct list_head vpci_in_flight;
+
 /**
- * vpci_retry_work() - send what waits, when a period of failures has ended
- * @work: vpci_function.retry of the function
+ * vpci_call() - have hv_pci ask the host, unless the function is gone
+ * @rq: the request, which has a worker
+ *
+ * Return: what vpci_exchange() does, or -EAGAIN if VMBus has no room for it.
  */
-void vpci_retry_work(struct work_struct *work);
+int vpci_call(struct vpci_request *rq);
 
 /**
  * vpci_wait_a_while() - wait for requests inside hv_pci, but not for long
  * @hdev: the VMBus device whose requests these are
  * @fn: the function whose requests these are, or NULL for all of @hdev
+ * @tenth: jiffies, of which there are ten
  */
-void vpci_wait_a_while(const struct device *hdev, const struct vpci_function *fn);
+void vpci_wait_a_while(const struct device *hdev, const struct vpci_function *fn, long tenth);
+
+/* Is hv_pci still being bound to the VMBus device of its PCI device? */
+bool vpci_is_probing(const struct pci_dev *pdev);
 
 /**
  * vpci_is_bound() - is hv_pci bound to a function's VMBus device, and stays?
  * @pdev: a PCI device of hv_pci
  *
- * Return: true if it is, and @pdev is on the bus that it has now.
+ * Return: true if it is, or is being bound, and @pdev is on the bus that it has now.
  */
-bool vpci_is_bound(struct pci_dev *pdev);
-
-/**
- * vpci_end() - mark a function gone and wake everybody
- * @fn: the function
- *
- * The caller holds vpci_mutex.
- */
-void vpci_end(struct vpci_function *fn);
+bool vpci_is_bound(const struct pci_dev *pdev);
 
 /**
  * vpci_watch() - pin hv_pci and listen to it being unbound
@@ -181,11 +225,10 @@ void vpci_end(struct vpci_function *fn);
  */
 int vpci_watch(struct vpci_function *fn);
 
-/**
- * vpci_unwatch() - the end of a vpci_watch()
- *
- * The caller holds none of the locks above.
- */
+/* One more, of who watches already. */
+void vpci_watch_too(void);
+
+/* The end of one of these two. The caller holds none of the locks above. */
 void vpci_unwatch(void);
 
 /* ---- slot.c ---- */
@@ -197,32 +240,44 @@ extern spinlock_t vpci_lock;
 /* Of struct vpci_function, those present. */
 extern struct list_head vpci_functions;
 
-/**
- * vpci_update_slot() - take hv_pci's slot or give it back, whichever is due
- * @fn: the function whose slot this is
- *
- * The caller holds vpci_mutex.
- */
-void vpci_update_slot(struct vpci_function *fn);
+/* See vpci_function.listener. */
+extern const char *const vpci_us, *const vpci_unknown;
 
 /**
- * vpci_missed() - tell every open file of all blocks, as it may not have been told of some
+ * vpci_is_lost() - is the function gone, or hv_pci without a channel to the host?
  * @fn: the function
  *
- * The caller holds vpci_mutex.
+ * hv_pci has none left after a resume that failed, and does not look. The caller holds
+ * vpci_lock.
  */
+bool vpci_is_lost(const struct vpci_function *fn);
+
+/* With vpci_mutex: take hv_pci's slot or give it back, whichever is due. */
+void vpci_update_slot(struct vpci_function *fn);
+
+/* With vpci_mutex: tell every open file of all blocks, as it may have missed some. */
 void vpci_missed(struct vpci_function *fn);
 
 /**
- * vpci_has_driver() - does the slot belong to a driver of the function?
- * @dev: the function's device, locked or of a notifier
+ * vpci_listener_of() - whose is the slot, with a driver or without?
+ * @drv: the driver that is bound to the function, or NULL
  *
- * Return: true if it does.
+ * Return: the driver's name, or vpci_us if there is none, or one that leaves the function
+ * to programs.
  */
-bool vpci_has_driver(struct device *dev);
+const char *vpci_listener_of(const struct device_driver *drv);
 
 /**
- * vpci_check_driver() - find out about a driver, unless that is known
+ * vpci_set_listener() - whose the slot is, from the next vpci_update_slot() on
+ * @fn: the function
+ * @listener: see there
+ *
+ * The caller holds vpci_mutex.
+ */
+void vpci_set_listener(struct vpci_function *fn, const char *listener);
+
+/**
+ * vpci_check_driver() - find out whose the slot is, unless that is known
  * @fn: the function, not gone
  *
  * The caller holds vpci_mutex. What cannot be known at once stays unknown.
@@ -230,7 +285,7 @@ bool vpci_has_driver(struct device *dev);
 void vpci_check_driver(struct vpci_function *fn);
 
 /**
- * vpci_ask_again() - find out about a driver if that is unknown, and update the slot
+ * vpci_ask_again() - find out whose the slot is if that is unknown, and update it
  * @fn: the function
  *
  * The caller holds none of the locks above.
@@ -238,13 +293,22 @@ void vpci_check_driver(struct vpci_function *fn);
 void vpci_ask_again(struct vpci_function *fn);
 
 /**
+ * vpci_look() - which invalidated blocks is an open file to be told of?
+ * @f: the open file
+ * @mask: gets them
+ *
+ * Return: 0, -EAGAIN if there are none, -ENODEV once the function is gone for hv_pci or
+ * for all, or -EBUSY if the slot is a driver's.
+ */
+int vpci_look(struct vpci_file *f, u64 *mask);
+
+/**
  * vpci_await() - wait for invalidated blocks
  * @f: the open file
  * @nonblock: do not sleep
  * @mask: gets the blocks that @f was not told of
  *
- * Return: 0, -ENODEV once the function is gone, -EOPNOTSUPP if the slot is not ours,
- * -EAGAIN if @nonblock, or -ERESTARTSYS.
+ * Return: what vpci_look() does, -EAGAIN only if @nonblock, or -ERESTARTSYS.
  */
 int vpci_await(struct vpci_file *f, bool nonblock, u64 *mask);
 

@@ -103,6 +103,9 @@ static int quiet_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 static struct pci_driver vfio_driver = {
 	.name	= "vfio-pci",
 	.probe	= quiet_probe,
+#ifdef VPCI_HAS_DRIVER_MANAGED_DMA
+	.driver_managed_dma = true,
+#endif
 };
 
 static struct pci_driver pf_driver = {

@@ -34,6 +34,7 @@
  *	answer never		... when told to
  *	answer status HEX	... with a failing status
  *	answer empty		... with no data
+ *	answer full		... not at all: VMBus has no room for them
  *	answer short N		... with the first N bytes
  *	answer long N		... with N bytes more than were asked for
  *	release			answer what was kept by "never"
@@ -44,8 +45,6 @@
  *				... in a moment in which the listener changes, if that
  *				can be had within 100 ms
  *	wait N			until N requests have come since this was loaded, for 100 s
- *	channel none		hv_pci has none, as where Hyper-V has no such thing
- *	channel ok		it has one again; no call may be under way at either
  *
  * read() gives a line of counters. "errors" has what the module under test must not do.
  *
@@ -316,6 +315,8 @@ static struct fake_bus *fake_bus_of(struct pci_dev *pdev)
 	if (atomic_inc_return(&calls) & 1)
 		schedule_timeout_uninterruptible(1);
 	bus = container_of(pdev->bus->sysdata, struct fake_bus, sysdata);
+	WARN(READ_ONCE(bus->hdev.device.links.status) == DL_DEV_PROBING,
+	     "vpci_fake: hv_pci's probe, which may yet fail, is not over");
 	if (WARN(READ_ONCE(bus->removed), "vpci_fake: hv_pci's bus, used after it was freed"))
 		return NULL;
 	return bus;
@@ -372,6 +373,8 @@ static int fake_read(struct pci_dev *pdev, void *buf, unsigned int len,
 
 	if (!bus || !fake_has_channel(bus) || !len || len > HV_CONFIG_BLOCK_SIZE_MAX)
 		return -EINVAL;
+	if (READ_ONCE(fake_how) == HOST_FULL)
+		return -EAGAIN;
 	ret = fake_exchange(bus, &req);
 	if (ret)
 		return ret;
@@ -392,6 +395,8 @@ static int fake_write(struct pci_dev *pdev, void *buf, unsigned int len, unsigne
 
 	if (!bus || !fake_has_channel(bus) || !len || len > HV_CONFIG_BLOCK_SIZE_MAX)
 		return -EINVAL;
+	if (READ_ONCE(fake_how) == HOST_FULL)
+		return -EAGAIN;
 	ret = fake_exchange(bus, &req);
 	if (ret)
 		return ret;
@@ -490,11 +495,6 @@ static const struct hyperv_pci_block_ops fake_block_ops = {
 	.write_block		= fake_write,
 	.reg_blk_invalidate	= fake_register_invalidate,
 };
-
-static void fake_set_channel(bool there)
-{
-	hvpci_block_ops = there ? fake_block_ops : (struct hyperv_pci_block_ops) {};
-}
 
 /* ---- the bus "vmbus", the driver "hv_pci" ---- */
 
@@ -850,10 +850,6 @@ static int fake_command(const char *line)
 		fake_release_kept(!strcmp(line, "release slowly"));
 		return 0;
 	}
-	if (!strcmp(line, "channel none") || !strcmp(line, "channel ok")) {
-		fake_set_channel(!strcmp(line, "channel ok"));
-		return 0;
-	}
 	mutex_lock(&fake_topology);
 	at = fake_topology_command(line);
 	mutex_unlock(&fake_topology);
@@ -927,7 +923,7 @@ static int __init fake_init(void)
 	ret = fake_register_vmbus();
 	if (ret)
 		return ret;
-	fake_set_channel(true);
+	hvpci_block_ops = fake_block_ops;
 	ret = fake_plug(&fake_present, FAKE_DOMAIN);
 	if (ret)
 		goto remove;
@@ -937,7 +933,7 @@ static int __init fake_init(void)
 	return 0;
 remove:
 	fake_remove_all();
-	fake_set_channel(false);
+	hvpci_block_ops = (struct hyperv_pci_block_ops) {};
 	fake_unregister_vmbus();
 	return ret;
 }
@@ -946,7 +942,7 @@ static void __exit fake_exit(void)
 {
 	misc_deregister(&fake_host.misc);
 	fake_remove_all();
-	fake_set_channel(false);
+	hvpci_block_ops = (struct hyperv_pci_block_ops) {};
 	fake_unregister_vmbus();
 	vpci_host_free_blocks(&fake_blocks);
 }

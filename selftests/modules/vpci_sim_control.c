@@ -27,12 +27,11 @@
  *	answer again		... and the same once more when told to
  *	answer runt		... with a packet that ends where the status would begin,
  *				and properly when told to
+ *	answer full		... not at all: there is no room for them in the ring
  *	release			answer what was kept by "never", "again" or "runt"
  *	release one		answer the first of it; the next ones are kept as before
  *	invalidate DD.F MASK	blocks, by a hex mask
  *	wait N			until N requests have come since this was loaded
- *	channel none		what hv_pci offers others is out of their reach
- *	channel ok		... and back; no call may be under way at either
  *
  * There is no "answer empty": VMBus' packets are multiples of eight bytes long, and the
  * status ends in the middle. hv_pci takes what follows, up to 7 bytes, for data. So an
@@ -295,24 +294,6 @@ static int vsim_answer_command(const char *words)
 	return vsim_set_how(how, argument);
 }
 
-/* ---- hv_pci's side ---- */
-
-/* None is what it is where hv_pci has no backchannel. hv_pci must stay loaded meanwhile. */
-static int vsim_channel_command(const char *word)
-{
-	static struct hyperv_pci_block_ops kept;
-
-	if (!strcmp(word, "none")) {
-		kept = hvpci_block_ops;
-		memset(&hvpci_block_ops, 0, sizeof(hvpci_block_ops));
-	} else if (!strcmp(word, "ok")) {
-		hvpci_block_ops = kept;
-	} else {
-		return -EINVAL;
-	}
-	return 0;
-}
-
 /* ---- the device ---- */
 
 static int vsim_command(const char *line)
@@ -326,8 +307,6 @@ static int vsim_command(const char *line)
 		return vsim_set_block(number, skip_spaces(line + at));
 	if (strstarts(line, "answer "))
 		return vsim_answer_command(line + strlen("answer "));
-	if (strstarts(line, "channel "))
-		return vsim_channel_command(line + strlen("channel "));
 	if (sscanf(line, "wait %u", &number) == 1)
 		return vsim_await(vsim_requests() >= number);
 	if (!strcmp(line, "release")) {

@@ -131,6 +131,65 @@ TEST_F_TIMEOUT(bus, only_ordinary_functions, TEST_TIMEOUT)
 	EXPECT_TRUE(works("00.0"));
 }
 
+/* What follows "add@" of a function's uevent and of its node's; "" if it is no such thing. */
+static const char *kind_of_add(const char *words)
+{
+	if (strncmp(words, "add@", 4))
+		return "";
+	return strstr(words, "\nSUBSYSTEM=vpci\n") ? "vpci" :
+	       strstr(words, "\nSUBSYSTEM=pci\n") ? "pci" : "";
+}
+
+/* Who is told of the node can look for what it belongs to, and can open it. */
+TEST_F_TIMEOUT(bus, node_is_announced_after_its_function, TEST_TIMEOUT)
+{
+	static const char * const ways[] = { "add 01.0", "plug" };
+	const char *kind, *last;
+	char words[4096];
+	int fd, i, node;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, i ? host("rescind") : 0);
+		fd = open_uevents();
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, host("%s", ways[i]));
+		last = "";
+		do {
+			ASSERT_EQ(0, next_uevent(fd, words, sizeof(words)));
+			kind = kind_of_add(words);
+			if (!strcmp(kind, "vpci"))
+				EXPECT_STREQ("pci", last);
+			last = *kind ? kind : last;
+		} while (strcmp(kind, "vpci"));
+		node = open_node(i ? "00.0" : "01.0", O_RDWR);
+		EXPECT_LE(0, node);
+		close(node);
+		close(fd);
+	}
+}
+
+/* One that has gone before it was announced is not announced at all. */
+TEST_F_TIMEOUT(bus, announcements_of_what_goes_at_once, TEST_TIMEOUT)
+{
+	int i, n = 0, fd = open_uevents();
+	char words[4096];
+
+	ASSERT_LE(0, fd);
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, host("add 01.0"));
+		ASSERT_EQ(0, host("eject 01.0"));
+	}
+	ASSERT_EQ(0, host("add 01.0"));
+	do {
+		ASSERT_EQ(0, next_uevent(fd, words, sizeof(words)));
+		if (!strstr(words, "\nSUBSYSTEM=vpci\n"))
+			continue;
+		n += !strncmp(words, "add@", 4) ? 1 : -1;
+		EXPECT_TRUE(n == 0 || n == 1);
+	} while (!n || !works("01.0"));
+	close(fd);
+}
+
 static int write_to(const char *directory, const char *name, const char *text)
 {
 	char path[PATH_MAX];

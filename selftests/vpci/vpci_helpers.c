@@ -2,7 +2,9 @@
 #include <glob.h>
 #include <libgen.h>
 #include <limits.h>
+#include <linux/netlink.h>
 #include <stdarg.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -177,6 +179,14 @@ const char *function_name(const char *function)
 	return name;
 }
 
+long long function_number(const char *function, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/class/vpci/%s/%s", function_name(function), name);
+	return read_number(path);
+}
+
 /* Also of a function that is gone, as all are on the first bus: "DDDD:BB:" and its own. */
 static void node_path(const char *function, char *path, size_t size)
 {
@@ -214,6 +224,36 @@ int count_nodes(void)
 		globfree(&found);
 	}
 	return n;
+}
+
+int open_uevents(void)
+{
+	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+	const int size = 4 << 20;	/* a lost one would be waited for in vain */
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	if (fd >= 0 && bind(fd, (const struct sockaddr *)&kernel, sizeof(kernel))) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+int next_uevent(int fd, char *words, size_t size)
+{
+	ssize_t len, i;
+
+	do {
+		len = recv(fd, words, size - 1, 0);
+		if (len < 0)
+			return errno;
+		words[len] = '\0';
+	} while (!strstr(words, "/1111:"));
+	for (i = 0; i < len; i++)
+		if (!words[i])
+			words[i] = '\n';
+	return 0;
 }
 
 /* ---- calls ---- */

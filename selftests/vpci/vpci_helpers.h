@@ -59,6 +59,17 @@ int reset_host(void);
 /* The PCI device's name of @function ("00.0") on the host's first bus; "" if it is not there. */
 const char *function_name(const char *function);
 
+/* What sysfs says of its node: a number, -1 if there is none. */
+long long function_number(const char *function, const char *name);
+
+/*
+ * Uevents from now on, as udev hears them: a descriptor, or -1. next_uevent() waits for the
+ * next one that has to do with a function on the first bus or its node, and gives all of its
+ * words, apart by newlines: 0 or an errno.
+ */
+int open_uevents(void);
+int next_uevent(int fd, char *words, size_t size);
+
 /* Its node, O_CLOEXEC added to the @flags. A descriptor, or -1. */
 int open_node(const char *function, int flags);
 

@@ -534,8 +534,8 @@ static void expect_listens(struct __test_metadata *_metadata, unsigned long long
 static void expect_not_for_us(struct __test_metadata *_metadata, FIXTURE_DATA(invalid) * self)
 {
 	EXPECT_EQ(POLLERR, readiness(self->fd));
-	EXPECT_RESULT(EOPNOTSUPP, 0, take(self), &self->req);
-	EXPECT_RESULT(EOPNOTSUPP, 0, take_now(self), &self->req);
+	EXPECT_RESULT(EBUSY, 0, take(self), &self->req);
+	EXPECT_RESULT(EBUSY, 0, take_now(self), &self->req);
 }
 
 static void expect_for_us(struct __test_metadata *_metadata, FIXTURE_DATA(invalid) * self)
@@ -684,7 +684,7 @@ TEST_F_TIMEOUT(invalid, driver_keeps_its_place, TEST_TIMEOUT)
 		ASSERT_LE(0, self->fd);
 		other = open_node("00.0", O_RDWR);
 		expect_not_for_us(_metadata, self);
-		EXPECT_EQ(EOPNOTSUPP, invalid_blocks(other, &mask));
+		EXPECT_EQ(EBUSY, invalid_blocks(other, &mask));
 		close(self->fd);
 		expect_listens(_metadata, 1ULL << i);
 		close(other);
@@ -705,7 +705,7 @@ TEST_F_TIMEOUT(invalid, driver_ends_waits, TEST_TIMEOUT)
 	ASSERT_EQ(0, start_invalidate(&c, self->fd, true));
 	ASSERT_EQ(0, start_poller(&poller, self->fd));
 	ASSERT_EQ(0, set_driver("vpci_listener", "bind"));
-	EXPECT_RESULT(EOPNOTSUPP, 0, join_caller(&c), &c.req);
+	EXPECT_RESULT(EBUSY, 0, join_caller(&c), &c.req);
 	EXPECT_EQ(POLLERR, join_poller(&poller));
 	ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
 }
@@ -741,7 +741,7 @@ TEST_F_TIMEOUT(invalid, driver_takes_nothing_away, TEST_TIMEOUT)
 {
 	ASSERT_EQ(0, host("invalidate 00.0 1"));
 	ASSERT_EQ(0, set_driver("vpci_listener", "bind"));
-	EXPECT_EQ(EOPNOTSUPP, take(self));
+	EXPECT_EQ(EBUSY, take(self));
 	ASSERT_EQ(0, host("invalidate 00.0 2"));
 	ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
 	expect_for_us_again(_metadata, self);
@@ -922,6 +922,75 @@ TEST_F_TIMEOUT(invalid, vfio_is_no_such_driver, TEST_TIMEOUT)
 	expect_for_us_again(_metadata, self);
 }
 
+static void expect_listener(struct __test_metadata *_metadata, const char *name)
+{
+	char path[PATH_MAX], line[64];
+
+	snprintf(path, sizeof(path), "/sys/class/vpci/%s/listener", function_name("00.0"));
+	ASSERT_EQ(0, read_line(path, line, sizeof(line)));
+	EXPECT_STREQ(name, line);
+}
+
+/* Who has polled the attribute, and read it, is woken by a hand-over. */
+static int open_listener(void)
+{
+	char path[PATH_MAX], line[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/class/vpci/%s/listener", function_name("00.0"));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return read(fd, line, sizeof(line)) < 0 ? -1 : fd;
+}
+
+static void expect_change(struct __test_metadata *_metadata, int uevents, const char *name)
+{
+	char words[4096], listener[64];
+
+	do {
+		ASSERT_EQ(0, next_uevent(uevents, words, sizeof(words)));
+	} while (strncmp(words, "change@", 7));
+	snprintf(listener, sizeof(listener), "\nLISTENER=%s\n", name);
+	EXPECT_NE(NULL, strstr(words, listener))
+		TH_LOG("%s", words);
+}
+
+TEST_F_TIMEOUT(invalid, sysfs_says_who_listens, TEST_TIMEOUT)
+{
+	int fd, uevents = open_uevents();
+	struct pollfd p = { .events = POLLPRI };
+
+	ASSERT_LE(0, uevents);
+	expect_listener(_metadata, "vpci_block");
+	fd = open_listener();
+	ASSERT_LE(0, fd);
+	p.fd = fd;
+	EXPECT_EQ(0, poll(&p, 1, 0));
+	ASSERT_EQ(0, set_driver("vpci_listener", "bind"));
+	EXPECT_EQ(1, poll(&p, 1, -1));
+	expect_change(_metadata, uevents, "vpci_listener");
+	expect_listener(_metadata, "vpci_listener");
+	ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
+	expect_change(_metadata, uevents, "vpci_block");
+	expect_listener(_metadata, "vpci_block");
+	ASSERT_EQ(0, set_driver("vfio-pci", "bind"));
+	expect_listener(_metadata, "vpci_block");
+	ASSERT_EQ(0, set_driver("vfio-pci", "unbind"));
+	close(fd);
+	close(uevents);
+}
+
+/* Of many drivers that leave the function to programs, one that Debian's kernels have. */
+TEST_F_TIMEOUT(invalid, pci_stub_does_not_listen, TEST_TIMEOUT)
+{
+	if (access(DRIVERS "/pci-stub", F_OK))
+		SKIP(return, "this kernel has no pci-stub");
+	ASSERT_EQ(0, set_driver("pci-stub", "bind"));
+	expect_for_us(_metadata, self);
+	expect_listener(_metadata, "vpci_block");
+	ASSERT_EQ(0, set_driver("pci-stub", "unbind"));
+	expect_for_us(_metadata, self);
+}
+
 /* ---- many times ---- */
 
 struct opener {
@@ -939,7 +1008,7 @@ static void *open_and_close(void *arg)
 	while (!__atomic_load_n(&o->stop, __ATOMIC_RELAXED)) {
 		fd = open_node("00.0", O_RDWR | O_NONBLOCK);
 		err = invalid_blocks(fd, &mask);
-		if (err && err != EAGAIN && err != EOPNOTSUPP)
+		if (err && err != EAGAIN && err != EBUSY)
 			o->bad++;
 		close(fd);
 		o->opens++;

@@ -8,21 +8,25 @@
  * many there are, is between these two. There is a node for each function below a
  * Hyper-V root bus (driver hv_pci), and for no other.
  *
- *	ioctl()	the three requests below; each wants a descriptor that is
- *		open for reading and writing
+ *	ioctl()	the three requests below, for a descriptor that is open for
+ *		reading; writing wants one that is open for both
  *	poll()	EPOLLIN while there are invalidated blocks that this open
  *		file was not told of; EPOLLERR while it cannot hear of them;
  *		EPOLLHUP | EPOLLERR once the function is gone
  *
  * The argument of all three is a struct devioctl_request, which see for what
  * status each errno goes with. READ and WRITE wait for the host's answer without a
- * limit, as a read from a disk does, O_NONBLOCK or not; a process that waits can be
- * killed. A request that has reached the host goes on without its caller: after EINTR
- * or ENODEV a WRITE may have taken effect, or will.
+ * limit, as a read from a disk does, O_NONBLOCK or not. A signal ends the wait with EINTR,
+ * or restarts the call where the handler has SA_RESTART; that of a WRITE which the host
+ * has been asked for is ended by nothing but a signal that kills. The host's part of a
+ * request goes on without its caller: after ENODEV a WRITE may have taken effect, or will.
  *
- * Of one function the host is asked at most VPCI_REQUESTS_MAX things at a time, those
- * of killed callers included; more wait their turn, and so do all after many failed
- * ones (ten in five seconds), as the kernel logs each.
+ * Of one function the host is asked at most VPCI_REQUESTS_MAX things at a time, and 32 of
+ * all functions of a VMBus device, those included whose callers have gone. More wait, and
+ * the open files take turns. After many failures (ten in five seconds) an open file waits,
+ * as the kernel logs each.
+ *
+ * open() fails with EAGAIN while hv_pci is still being bound.
  *
  * Beside the errors listed below each call may fail with EFAULT where the request block
  * itself cannot be read or written, and READ and WRITE with ENOMEM, before all others.
@@ -86,16 +90,15 @@ struct vpci_invalidate_block_output {
  * told, or opened; waits if there are none. A signal ends the wait with EINTR, or
  * restarts the call where the handler has SA_RESTART.
  *
- * The host's word goes to one listener, and a driver of the function comes first:
- * while one is bound that is not vfio-pci, this fails with EOPNOTSUPP (as it does
- * where this kernel's hv_pci has no backchannel), and so does a call that waits when
- * one comes. What is invalidated meanwhile, that driver alone is told, and what is
- * invalidated while the machine sleeps, nobody: the first call after that returns a
- * mask of all ones. So does the first call in an open file for which it was not known
- * at first whether there is a driver.
+ * The host's word goes to one listener, and a driver of the function comes first: while
+ * one is bound that does not leave the function to programs, as vfio-pci does, this fails
+ * with EBUSY, and so does a call that waits when one comes. What is invalidated meanwhile,
+ * that driver alone is told, and what is invalidated while the machine sleeps, nobody: the
+ * first call after that returns a mask of all ones. So does the first call in an open file
+ * for which it was not known at first whether there is a driver.
  *
  * Errors, in the order in which they are looked for: EACCES, ENOBUFS (the output is
- * too small), EFAULT, ENODEV (the function is gone), EOPNOTSUPP, EAGAIN (there are
+ * too small), EFAULT, ENODEV (the function is gone), EBUSY, EAGAIN (there are
  * none, and the descriptor is O_NONBLOCK), EINTR.
  */
 #define IOCTL_VPCI_INVALIDATE_BLOCK \
@@ -111,8 +114,7 @@ struct vpci_invalidate_block_output {
  * Errors, in the order in which they are looked for: EACCES, ENOBUFS (the input is
  * too small), EFAULT, EINVAL (@bytes_requested is 0 or more than 128), ENOBUFS (the
  * output is smaller than @bytes_requested), EINVAL (it is larger), EFAULT, ENODEV
- * (the function is gone), EOPNOTSUPP (this kernel's hv_pci has no backchannel), EIO
- * (the host refused, answered with nothing, or could not be asked).
+ * (the function is gone), EINTR, EIO (the host refused, or answered with nothing).
  */
 #define IOCTL_VPCI_READ_BLOCK \
 	CTL_CODE(FILE_DEVICE_VPCI, 2, METHOD_NEITHER, \
@@ -125,7 +127,7 @@ struct vpci_invalidate_block_output {
  * Errors, in the order in which they are looked for: EACCES, ENOBUFS (the input is
  * too small for the structure), EFAULT, EINVAL (@data_length is 0 or more than
  * 128), ENOBUFS (the input is too small for the data), EFAULT, ENODEV (the function
- * is gone), EOPNOTSUPP, EIO (the host refused, or could not be asked).
+ * is gone), EINTR (it has not been sent), EIO (the host refused).
  */
 #define IOCTL_VPCI_WRITE_BLOCK \
 	CTL_CODE(FILE_DEVICE_VPCI, 3, METHOD_NEITHER, \
