@@ -199,9 +199,9 @@ static inline bool compat_memremap_decrypts(void)
  * On other kernels io_uring answers all commands with -EOPNOTSUPP.
  */
 #ifdef COMPAT_HAS_URING_CMD_CANCEL
-#define COMPAT_VMGEN_URING_CMD	.uring_cmd = vmgen_uring_cmd,
+#define COMPAT_URING_CMD(function)	.uring_cmd = (function),
 #else
-#define COMPAT_VMGEN_URING_CMD
+#define COMPAT_URING_CMD(function)
 #endif
 
 #ifndef io_uring_cmd_to_pdu	/* before 6.11 */

@@ -7,14 +7,22 @@
 
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
 
 #include <linux/devioctl.h>
 
 #include "compat.h"
+
+/* Of an open file: what waits in devioctl_uring.h. */
+struct devioctl_uring_list {
+	spinlock_t lock;		/* for @head */
+	struct hlist_head head;
+};
 
 /**
  * devioctl_status() - the dictionary of <linux/devioctl.h>

@@ -136,6 +136,7 @@ static int vmgen_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 	kref_get(&vg->refs);
 	f->vg = vg;
+	spin_lock_init(&f->uring.lock);
 	file->private_data = f;
 	file->f_mode |= FMODE_NOWAIT;
 	return stream_open(inode, file);
@@ -161,5 +162,5 @@ const struct file_operations vmgen_fops = {
 	.mmap		= vmgen_mmap,
 	.unlocked_ioctl	= vmgen_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
-	COMPAT_VMGEN_URING_CMD
+	COMPAT_URING_CMD(vmgen_uring_cmd)
 };

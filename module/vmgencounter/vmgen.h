@@ -49,6 +49,8 @@
 
 #include <linux/vmgencounter.h>
 
+#include "../devioctl.h"
+
 struct device;
 struct io_uring_cmd;
 struct platform_device;
@@ -87,7 +89,7 @@ struct vmgen {
 struct vmgen_file {
 	struct vmgen *vg;
 	atomic_long_t told;		/* @changes when it last delivered, and 1; or 0 */
-	struct hlist_head uring;	/* vmgen.wait.lock: commands of io_uring that wait */
+	struct devioctl_uring_list uring;
 };
 
 /* ---- wakeup.c ---- */
