@@ -160,6 +160,7 @@ GUEST_TESTS = {
     "vpci_ioctl_test": (("vpci", "hvpci"), (64, 32), []),
     "vpci_host_test": (("vpci", "hvpci"), (64,), []),
     "vpci_invalidate_test": (("vpci", "hvpci"), (64, 32), []),
+    "vpci_uring_test": (("vpci", "hvpci"), (64,), []),
     "vpci_bus_test": (("vpci", "sriov", "hvpci"), (64,), []),
     "vpci_wire_test": (("hvpci",), (64,), []),
     "vpci_memory_test": (("vpci", "hvpci"), (64,), []),

@@ -59,7 +59,7 @@ static int vpci_ask_host(struct vpci_request *rq)
 }
 
 /* False once the function is gone. If true, its bus stays until the call's end. */
-static bool vpci_begin_call(struct vpci_request *rq)
+static bool vpci_enter(struct vpci_request *rq)
 {
 	struct vpci_function *fn = rq->f->fn;
 	bool present;
@@ -73,7 +73,7 @@ static bool vpci_begin_call(struct vpci_request *rq)
 }
 
 /* The device before the call: hv_pci may go as soon as there is no call any more. */
-static void vpci_end_call(struct vpci_request *rq)
+static void vpci_leave(struct vpci_request *rq)
 {
 	pci_dev_put(rq->pdev);
 	spin_lock_irq(&vpci_lock);
@@ -87,11 +87,11 @@ int vpci_call(struct vpci_request *rq)
 {
 	int ret;
 
-	if (!vpci_begin_call(rq))
+	if (!vpci_enter(rq))
 		return -ENODEV;
 	ret = vpci_ask_host(rq);
 	trace_vpci_call(rq, ret);
-	vpci_end_call(rq);
+	vpci_leave(rq);
 	return ret;
 }
 

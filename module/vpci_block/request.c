@@ -258,7 +258,7 @@ void vpci_put_request(struct vpci_request *rq)
 		kfree(rq);
 }
 
-static void vpci_enqueue(struct vpci_request *rq)
+void vpci_enqueue(struct vpci_request *rq)
 {
 	struct vpci_file *f = rq->f;
 
@@ -271,7 +271,7 @@ static void vpci_enqueue(struct vpci_request *rq)
 }
 
 /* True if it was not sent, and now never will be. */
-static bool vpci_dequeue(struct vpci_request *rq)
+bool vpci_dequeue(struct vpci_request *rq)
 {
 	struct vpci_file *f = rq->f;
 	bool waiting;
@@ -289,15 +289,17 @@ static bool vpci_dequeue(struct vpci_request *rq)
 }
 
 /* -EINPROGRESS while the worker may still write to the request. */
-static int vpci_result(struct vpci_request *rq)
+int vpci_result(struct vpci_request *rq)
 {
 	if (smp_load_acquire(&rq->done))	/* pairs with vpci_finish() */
 		return rq->result;
 	return READ_ONCE(rq->f->fn->gone) ? -ENODEV : -EINPROGRESS;
 }
 
-static void vpci_leave(struct vpci_request *rq)
+void vpci_abandon(struct vpci_request *rq)
 {
+	if (vpci_dequeue(rq))
+		return;
 	spin_lock_irq(&vpci_lock);
 	WRITE_ONCE(rq->left, !rq->done);
 	spin_unlock_irq(&vpci_lock);
@@ -316,7 +318,7 @@ int vpci_exchange(struct vpci_request *rq)
 	if (!vpci_dequeue(rq) && rq->write)
 		ret = compat_wait_event_killable(rq->wait,
 						 (result = vpci_result(rq)) != -EINPROGRESS);
-	vpci_leave(rq);
+	vpci_abandon(rq);
 	return ret ?: result;
 }
 

@@ -34,7 +34,9 @@
  * under that file's name. Nothing calls function.c:
  *   function.c    functions come and go
  *   node.c        a function's node
- *   chardev.c     the open files and their calls
+ *   chardev.c     the open files
+ *   uring.c       their calls by io_uring
+ *   ioctl.c       their calls
  *   sysfs.c       what a function's directory says
  *   request.c     whose turn it is
  *   hv_pci.c      to the host and back, as long as hv_pci is there
@@ -56,6 +58,8 @@
 #include <linux/workqueue.h>
 
 #include <linux/vpci.h>
+
+#include "../devioctl.h"
 
 /* Failures of requests, in a period that the first of them begins. */
 struct vpci_failures {
@@ -102,6 +106,8 @@ struct vpci_file {
 	bool good;			/* a request has succeeded */
 	struct vpci_failures failures;
 	struct delayed_work retry;	/* its turn may come when a period has ended */
+
+	struct devioctl_uring_list uring;
 };
 
 struct vpci_request {
@@ -139,10 +145,62 @@ void vpci_unpublish(struct vpci_function *fn);
 int vpci_init_nodes(void);
 void vpci_exit_nodes(void);
 
+/* ---- uring.c, where the kernel has what it needs ---- */
+
+/* &file_operations.uring_cmd */
+int vpci_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
+
 /* ---- chardev.c ---- */
 
 /* Of /dev/vpci/DDDD:BB:DD.F. */
 extern const struct file_operations vpci_fops;
+
+/* ---- ioctl.c ---- */
+
+/**
+ * struct vpci_call - one of the three requests, by ioctl() or io_uring
+ * @block: the program's, and ...
+ * @req: ... what was in it
+ * @rq: what the host is asked for, NULL for an INVALIDATE
+ */
+struct vpci_call {
+	struct devioctl_request __user *block;
+	struct devioctl_request req;
+	struct vpci_request *rq;
+};
+
+/* &file_operations.unlocked_ioctl */
+long vpci_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/**
+ * vpci_begin_call() - all that comes before the host is asked, or blocks are waited for
+ * @file: the open file
+ * @code: the control code
+ * @call: has @block, and gets the rest
+ *
+ * Return: 0, or the error with which the call has ended.
+ */
+int vpci_begin_call(struct file *file, unsigned int code, struct vpci_call *call);
+
+/**
+ * vpci_end_request() - write what a READ or WRITE came to
+ * @call: the call, whose @rq stays the caller's
+ * @ret: what it came to
+ *
+ * Return: what the call returns.
+ */
+int vpci_end_request(struct vpci_call *call, int ret);
+
+/**
+ * vpci_end_invalidate() - write what an INVALIDATE came to, and note that it is told
+ * @f: the open file
+ * @call: the call
+ * @ret: what it came to
+ * @mask: the blocks, if that is 0
+ *
+ * Return: what the call returns, or -EINPROGRESS if others were told meanwhile.
+ */
+int vpci_end_invalidate(struct vpci_file *f, struct vpci_call *call, int ret, u64 mask);
 
 /* ---- sysfs.c ---- */
 
@@ -178,6 +236,15 @@ void vpci_put_request(struct vpci_request *rq);
  * caller; -ENODEV once the function is gone; -EIO if the host says no.
  */
 int vpci_exchange(struct vpci_request *rq);
+
+/*
+ * The parts of that. vpci_dequeue() is true if the request was not sent, and now never will
+ * be. Who has no use for the answer any more calls vpci_abandon().
+ */
+void vpci_enqueue(struct vpci_request *rq);
+int vpci_result(struct vpci_request *rq);	/* or -EINPROGRESS */
+bool vpci_dequeue(struct vpci_request *rq);
+void vpci_abandon(struct vpci_request *rq);
 
 /* With vpci_mutex: mark a function gone and wake everybody. */
 void vpci_end(struct vpci_function *fn);

@@ -35,6 +35,7 @@
 #define _UAPI_LINUX_VPCI_H
 
 #include <linux/devioctl.h>
+#include <linux/ioctl.h>
 #include <linux/types.h>
 
 #ifndef FILE_DEVICE_BUS_EXTENDER
@@ -132,5 +133,17 @@ struct vpci_invalidate_block_output {
 #define IOCTL_VPCI_WRITE_BLOCK \
 	CTL_CODE(FILE_DEVICE_VPCI, 3, METHOD_NEITHER, \
 		 FILE_READ_ACCESS | FILE_WRITE_ACCESS)
+
+/*
+ * All three are commands of io_uring as well (IORING_OP_URING_CMD, Linux 6.8 and later;
+ * before, EOPNOTSUPP), with a struct devioctl_uring_cmd in the SQE, and then wait whether or
+ * not the descriptor has O_NONBLOCK.
+ *
+ * VPCI_CANCEL, a command of io_uring alone, completes those of this open file that are
+ * pending with the same address of a block, with ECANCELED and STATUS_CANCELLED; the host's
+ * answer to a READ is dropped. It fails with ENOENT if there is none, and with EALREADY for a
+ * WRITE that the host has been asked for. (IORING_OP_ASYNC_CANCEL does not know of commands.)
+ */
+#define VPCI_CANCEL	_IO(0xC0, 0x12)
 
 #endif /* _UAPI_LINUX_VPCI_H */
