@@ -34,6 +34,8 @@ RELEASES = ("bullseye", "bookworm", "trixie", "trixie-backports", "trixie-rt",
 #   dt    the devicetree's device (arm64); the in-tree driver is bound if it knows it
 #   dt-late  the same, with one processor, as on deaf
 #   dt-...  as the above, of the devicetree: see selftests/qemu/vmgen*.dtsi
+#   overlay  none until vmgen_overlay.ko has the devicetree's device, on x86; the in-tree driver
+#         is bound if it is there
 #   vpci  a Hyper-V host's PCI bus, by vpci_fake.ko instead of hv_pci
 #   sriov the same, and a disk of QEMU's with virtual functions
 #   hvpci hv_pci itself, over a VMBus that vpci_sim.ko has with the host behind it; memory
@@ -95,6 +97,9 @@ GUESTS = {
     "dt-late": (["--device", "dt", "--smp", "1", "--module", "{build}/vmgen_late.ko"], "true", ""),
     "dt-ram": (dt_of("ram") + NO_INTREE, "true", ""),
     "dt-crossing": (dt_of("crossing") + NO_INTREE, "true", ""),
+    # Without nopat, x86 would not map the ID as normal memory where vmgenid has it as a device's.
+    "overlay": (["--device", "none", "--module", "{build}/vmgen_overlay.ko",
+                 "--append", "memmap=4K$0x10000000 nopat"], "true", ""),
     "vpci": (vpci_of(FAKE_VPCI), vpci_load(FAKE_VPCI), ""),
     "sriov": (vpci_of(FAKE_VPCI) + SRIOV, vpci_load(FAKE_VPCI), "SRIOV=1"),
     "hvpci": (vpci_of(SIM_VPCI) + ["--append", "memmap=8K$0x10010000"], vpci_load(SIM_VPCI), ""),
@@ -155,6 +160,7 @@ GUEST_TESTS = {
     "firmware_test": (("broken",), (64,), []),
     "devicetree_test": (("dt-broken",), (64,), []),
     "dt_late_test": (("dt-late",), (64,), []),
+    "overlay_test": (("overlay",), (64,), []),
     "nommap_test": (("sealed", "ram", "crossing", "dt-ram", "dt-crossing"), (64,), []),
     "pm_test": (("fast", "acpi", "dt", "dt-irq"), (64,), []),
     "vpci_ioctl_test": (("vpci", "hvpci"), (64, 32), []),
@@ -304,6 +310,8 @@ def has_guest(release, guest, bits):
         return False
     if guest == "sealed" and release not in SEALED:
         return False
+    if guest == "overlay":                     # Debian's kernels know none
+        return release in BUILT
     if guest in SYSGENID_GUESTS and release not in SYSGENID_RELEASES:
         return False
     if guest in VPCI_GUESTS:
