@@ -99,6 +99,7 @@ GUESTS = {
     "dt-crossing": (dt_of("crossing") + NO_INTREE, "true", ""),
     # Without nopat, x86 would not map the ID as normal memory where vmgenid has it as a device's.
     "overlay": (["--device", "none", "--module", "{build}/vmgen_overlay.ko",
+                 "--module", "{build}/vmgen_test.ko",
                  "--append", "memmap=4K$0x10000000 nopat"], "true", ""),
     "vpci": (vpci_of(FAKE_VPCI), vpci_load(FAKE_VPCI), ""),
     "sriov": (vpci_of(FAKE_VPCI) + SRIOV, vpci_load(FAKE_VPCI), "SRIOV=1"),

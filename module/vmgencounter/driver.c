@@ -20,10 +20,12 @@
 #include <linux/bitops.h>
 #include <linux/device.h>
 #include <linux/err.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
 #include <linux/of.h>
 #include <linux/of_device.h>
+#include <linux/of_platform.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -260,7 +262,7 @@ static int vmgen_try_beside(struct device *first, void *unused)
 }
 
 /* A devicetree's overlay that is removed takes its device, and must find no child. */
-static int vmgen_of_event(struct notifier_block *nb, unsigned long action, void *data)
+static int vmgen_of_removed(struct notifier_block *nb, unsigned long action, void *data)
 {
 	struct of_reconfig_data *event = data;
 
@@ -273,9 +275,31 @@ static int vmgen_of_event(struct notifier_block *nb, unsigned long action, void 
 	return NOTIFY_OK;
 }
 
-static struct notifier_block vmgen_of_nb = {
-	.notifier_call	= vmgen_of_event,
+/* One that is applied brings a device, which vmgenid may have got by now. */
+static int vmgen_of_added(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct of_reconfig_data *event = data;
+	struct platform_device *pdev;
+	int ret = 0;
+
+	if (of_reconfig_get_state_change(action, event) != OF_RECONFIG_CHANGE_ADD ||
+	    vmgen_beside)
+		return NOTIFY_DONE;
+	pdev = of_find_device_by_node(event->dn);
+	if (pdev)
+		ret = vmgen_try_beside(&pdev->dev, NULL);
+	platform_device_put(pdev);
+	return notifier_from_errno(min(ret, 0));
+}
+
+static struct notifier_block vmgen_of_removed_nb = {
+	.notifier_call	= vmgen_of_removed,
 	.priority	= 1,		/* before who takes the parent */
+};
+
+static struct notifier_block vmgen_of_added_nb = {
+	.notifier_call	= vmgen_of_added,
+	.priority	= -1,		/* after who adds it */
 };
 
 static int __init vmgen_init(void)
@@ -290,7 +314,8 @@ static int __init vmgen_init(void)
 	ret = bus_for_each_dev(&platform_bus_type, NULL, NULL, vmgen_try_beside);
 	if (ret < 0)
 		goto unregister;
-	of_reconfig_notifier_register(&vmgen_of_nb);	/* -EINVAL: no overlays here */
+	of_reconfig_notifier_register(&vmgen_of_removed_nb);	/* -EINVAL: no overlays here */
+	of_reconfig_notifier_register(&vmgen_of_added_nb);
 	return 0;
 unregister:
 	platform_driver_unregister(&vmgen_driver);
@@ -301,7 +326,8 @@ exit_sysgenid:
 
 static void __exit vmgen_exit(void)
 {
-	of_reconfig_notifier_unregister(&vmgen_of_nb);
+	of_reconfig_notifier_unregister(&vmgen_of_added_nb);
+	of_reconfig_notifier_unregister(&vmgen_of_removed_nb);
 	platform_device_unregister(vmgen_beside);
 	platform_driver_unregister(&vmgen_driver);
 	vmgen_exit_sysgenid();
