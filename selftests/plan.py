@@ -9,6 +9,7 @@ that one was saved. RELEASE_TESTS and HOST_TESTS run on this machine.
 import dataclasses
 import itertools
 import math
+import os
 import pathlib
 import zlib
 
@@ -131,6 +132,9 @@ VPCI_GUESTS = ("vpci", "sriov", "hvpci")
 STRESSED = "trixie"
 SLOW = ("trixie-rt", "trixie-arm64", "bookworm-arm64")
 PARALLEL = ("stress_test",)
+# vpci_torture_test goes on for so many seconds where it is run, or TORTURE_SECONDS. By chance,
+# or by TORTURE_SEED, which a run prints.
+TORTURED = {("bookworm", "vpci"): 60, ("trixie", "vpci"): 600, ("trixie", "hvpci"): 60}
 # These wait for more than half of their time, for periods of the module and for the kernel's
 # RCU: two of them take no more of the machine than one other does.
 WAITING = ("vpci_host_test", "vpci_invalidate_test", "vpci_bus_test")
@@ -171,6 +175,9 @@ GUEST_TESTS = {
     "vpci_bus_test": (("vpci", "sriov", "hvpci"), (64,), []),
     "vpci_wire_test": (("hvpci",), (64,), []),
     "vpci_memory_test": (("vpci", "hvpci"), (64,), []),
+    # The allocator checks all that it gives and gets back.
+    "vpci_torture_test": (("vpci", "hvpci"), (64,),
+                          ["--timeout", "1800", "--append", "slub_debug=FZPU"]),
 }
 # The library sees of a kernel what the other tests compare on all of them.
 KERNELS_OF = {"lib_test": ("bullseye", "bookworm", "trixie-backports", "trixie-arm64")}
@@ -302,6 +309,9 @@ class Job:
         more = GUESTS[self.guest][2]
         if self.test == "stress_test" and self.kernel != STRESSED:
             more += f" CHANGES={200 if self.kernel in SLOW else 1000}"
+        if self.test == "vpci_torture_test":
+            seconds = os.environ.get("TORTURE_SECONDS", TORTURED[self.kernel, self.guest])
+            more += f" TORTURE_SECONDS={seconds} TORTURE_SEED={os.environ.get('TORTURE_SEED', 0)}"
         return more
 
 
@@ -330,7 +340,9 @@ def guest_jobs(releases):
     for release in releases:
         for program, (guests, sizes, _) in GUEST_TESTS.items():
             for guest, bits in itertools.product(guests, sizes):
-                if has_guest(release, guest, bits) and release in KERNELS_OF.get(program, RELEASES):
+                if (has_guest(release, guest, bits)
+                        and release in KERNELS_OF.get(program, RELEASES)
+                        and (program != "vpci_torture_test" or (release, guest) in TORTURED)):
                     yield Job(f"{program} {release} {guest} {bits}-bit", program, release,
                               guest, bits)
 
