@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/klog.h>
@@ -27,6 +28,13 @@ int write_text(const char *path, const char *text)
 		err = errno;
 	close(fd);
 	return err;
+}
+
+int rounds(int all)
+{
+	const int some = all * atoi(getenv("ROUNDS") ?: "100") / 100;
+
+	return some ?: 1;
 }
 
 int read_line(const char *path, char *line, size_t size)

@@ -23,6 +23,12 @@
 /* Write @text to an existing file. 0 or an errno. */
 int write_text(const char *path, const char *text);
 
+/*
+ * How often a race is run that is run @all times where there is time for it: so many percent
+ * as ROUNDS of the environment says.
+ */
+int rounds(int all);
+
 /* First line of a file, without the newline. 0 or an errno. */
 int read_line(const char *path, char *line, size_t size);
 

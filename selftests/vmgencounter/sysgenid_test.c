@@ -766,13 +766,14 @@ static void *open_and_use(void *arg)
 
 TEST_F_TIMEOUT(sysgenid, races_with_open, TEST_TIMEOUT)
 {
+	const int times = rounds(100);
 	pthread_t user[4];
 	bool stop = false;
 	int i;
 
 	for (i = 0; i < 4; i++)
 		ASSERT_EQ(0, pthread_create(&user[i], NULL, open_and_use, &stop));
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < times; i++) {
 		ASSERT_EQ(0, take_away(self));
 		ASSERT_EQ(0, give_back(self));
 		ASSERT_EQ(0, change());
@@ -780,7 +781,7 @@ TEST_F_TIMEOUT(sysgenid, races_with_open, TEST_TIMEOUT)
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	for (i = 0; i < 4; i++)
 		pthread_join(user[i], NULL);
-	EXPECT_EQ(self->before + 200, load(self->page));
+	EXPECT_EQ(self->before + 2 * times, load(self->page));
 }
 
 static int delete_module(void)

@@ -169,13 +169,14 @@ static void *open_and_use(void *arg)
 TEST_F_TIMEOUT(vmgen, races_with_open, TEST_TIMEOUT)
 {
 	pthread_t user[4];
+	const int times = rounds(200);
 	bool stop = false;
 	int i;
 
 	signal(SIGIO, SIG_IGN);
 	for (i = 0; i < 4; i++)
 		ASSERT_EQ(0, pthread_create(&user[i], NULL, open_and_use, &stop));
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < times; i++) {
 		ASSERT_EQ(0, take_away(self));
 		ASSERT_EQ(0, give_back(self));
 		if (fast_device())

@@ -915,11 +915,6 @@ TEST_F(deferred, ring_closes_before_it_is_told)
 
 /* ---- many changes: nobody is forgotten ---- */
 
-static int changes_wanted(int most)
-{
-	return atoi(getenv("CHANGES") ?: "0") ?: most;
-}
-
 /* In the kernel's own thread, while we go on; the CQE tells that it is done. */
 static void change_meanwhile(struct ring *ring, int fd, const char *command)
 {
@@ -971,7 +966,7 @@ static int answer_all(struct __test_metadata *_metadata, FIXTURE_DATA(ring) * se
 
 TEST_F_TIMEOUT(ring, forgets_nobody, 4 * TEST_TIMEOUT)
 {
-	const int bursts = changes_wanted(100) / 10;
+	const int bursts = rounds(10);
 	int i, n = 0, changer = open("/dev/vmgen_test", O_WRONLY | O_CLOEXEC);
 
 	if (!has_steps())
@@ -1029,7 +1024,7 @@ static void start_all(struct __test_metadata *_metadata, FIXTURE_DATA(ring) * se
 /* Each ends once, by the change or by its cancellation. */
 TEST_F_TIMEOUT(ring, is_cancelled_while_it_changes, 4 * TEST_TIMEOUT)
 {
-	const int rounds = changes_wanted(100);
+	const int times = rounds(100);
 	int i, left, ended[2] = {};
 	struct io_uring_cqe cqe;
 	pthread_t thread;
@@ -1039,7 +1034,7 @@ TEST_F_TIMEOUT(ring, is_cancelled_while_it_changes, 4 * TEST_TIMEOUT)
 	if (!has_steps())
 		SKIP(return, NO_STEPS);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, cancel_until_stopped, self));
-	for (i = 0; i < rounds; i++) {
+	for (i = 0; i < times; i++) {
 		start_all(_metadata, self, variant->flags);
 		ASSERT_EQ(0, test_command("change"));
 		for (left = MANY; left; left--) {
@@ -1067,7 +1062,7 @@ static void *change_until_stopped(void *arg)
 /* Rings close with commands that wait, that are told, and that are being told. */
 TEST_F_TIMEOUT(ring, closes_while_it_changes, 4 * TEST_TIMEOUT)
 {
-	const int rounds = changes_wanted(100) / 5;
+	const int times = rounds(20);
 	struct io_uring_cqe cqe;
 	pthread_t thread;
 	int i, j;
@@ -1078,7 +1073,7 @@ TEST_F_TIMEOUT(ring, closes_while_it_changes, 4 * TEST_TIMEOUT)
 		SKIP(return, NO_CLOSE);
 	wait_references(1);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, change_until_stopped, NULL));
-	for (i = 0; i < rounds; i++) {
+	for (i = 0; i < times; i++) {
 		start_all(_metadata, self, variant->flags);
 		for (j = 0; j < i % 3; j++)
 			ASSERT_EQ(0, ring_wait(&self->ring, &cqe));

@@ -1065,17 +1065,17 @@ static struct hammer stop_hammers(struct hammer *h, int n, bool *stop)
 }
 
 #define HAMMERS	3
-#define TIMES	300
 
 /* Each time when the host has got something since the last. */
 static void expect_hammered(struct __test_metadata *_metadata, const char *away,
 			    const char *back, bool *stop, struct hammer *h)
 {
+	const unsigned int times = rounds(300);
 	struct host_counters before;
 	struct hammer sum;
-	int i;
+	unsigned int i;
 
-	for (i = 0; i < TIMES; i++) {
+	for (i = 0; i < times; i++) {
 		before = host_counters();
 		ASSERT_EQ(0, host_wait(&before, i % 4));
 		ASSERT_EQ(0, host("invalidate 00.0 1"));
@@ -1085,8 +1085,8 @@ static void expect_hammered(struct __test_metadata *_metadata, const char *away,
 	sum = stop_hammers(h, HAMMERS, stop);
 	EXPECT_EQ(0, sum.bad)
 		TH_LOG("the last of them: %d", sum.err);
-	EXPECT_LT(TIMES / 10, sum.good);
-	EXPECT_LT(TIMES / 10, sum.gone);
+	EXPECT_LT(times / 10, sum.good);
+	EXPECT_LT(times / 10, sum.gone);
 	TH_LOG("%u calls, %u without a function", sum.good, sum.gone);
 }
 
@@ -1113,10 +1113,11 @@ TEST_F_TIMEOUT(host, rescinded_many_times, TEST_TIMEOUT)
 /* Each time with requests that the host has and does not answer. */
 TEST_F_TIMEOUT(host, rescinded_with_requests_many_times, TEST_TIMEOUT)
 {
+	const int times = rounds(100);
 	struct host_counters before;
 	int i;
 
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < times; i++) {
 		before = host_counters();
 		ASSERT_EQ(0, host("answer never"));
 		ASSERT_EQ(0, start_many(self, 4));
