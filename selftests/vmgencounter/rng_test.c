@@ -137,6 +137,7 @@ TEST_F_TIMEOUT(vmgen, resume_reseeds, TEST_TIMEOUT)
 		SKIP(return, "this device has no change without its Notify");
 	ASSERT_EQ(0, trace_on("pid == 0"));
 	ASSERT_EQ(0, test_command("set"));
+	ASSERT_EQ(0, write_text("/sys/module/suspend/parameters/pm_test_delay", "0"));
 	ASSERT_EQ(0, write_text("/sys/power/pm_test", "devices"));
 	ASSERT_EQ(0, write_text("/sys/power/state", "freeze"));
 	ASSERT_EQ(0, write_text("/sys/power/pm_test", "none"));
