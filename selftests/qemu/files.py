@@ -93,10 +93,14 @@ class Root(Tree):
         busybox = find_program("busybox", "busybox-static")
         foreign = image / "busybox"
         self.add(foreign if foreign.exists() else Path(busybox), "/bin/busybox")
+        # Names of one link: hundreds of files would take this machine's file system longer.
+        first = self.path / "applet"
+        first.symlink_to("/bin/busybox")
         for applet in run_tool(busybox, "--list-full").split():
             link = self.path / applet
             if link.parent.is_dir() and not link.exists():
-                link.symlink_to("/bin/busybox")
+                os.link(first, link, follow_symlinks=False)
+        first.unlink()
 
     def add(self, source, target):
         super().add(source, target)
