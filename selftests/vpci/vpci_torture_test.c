@@ -174,7 +174,6 @@ static void check_result(struct actor *a, const char *what, int err, uint32_t ca
 	}
 }
 
-/* Of a READ or WRITE, which nothing but a deadly signal interrupts. */
 static void count_exchange(struct actor *a, const char *what, int err)
 {
 	if (!err) {
@@ -184,6 +183,8 @@ static void count_exchange(struct actor *a, const char *what, int err)
 		pause_up_to(a, 20);
 	} else if (err == EIO) {
 		COUNT(failed);
+	} else if (err == EINTR && a->signalled) {
+		COUNT(interrupted);
 	} else {
 		complain(a, "%s: error %d", what, err);
 	}
@@ -238,11 +239,6 @@ static void act_write(struct actor *a)
 	check_result(a, "WRITE", err, 0, &req);
 }
 
-static bool is_drivers(int err)
-{
-	return err == EOPNOTSUPP || err == EBUSY;
-}
-
 static void count_invalidate(struct actor *a, int err)
 {
 	if (!err) {
@@ -250,7 +246,7 @@ static void count_invalidate(struct actor *a, int err)
 	} else if (err == ENODEV) {
 		COUNT(gone);
 		pause_up_to(a, 20);
-	} else if (is_drivers(err)) {
+	} else if (err == EBUSY) {
 		COUNT(not_ours);
 		pause_up_to(a, 20);
 	} else if (err == EAGAIN && a->flags & O_NONBLOCK) {
@@ -313,7 +309,7 @@ static void interrupt_somebody(struct actor *a)
 		pthread_kill(caller->thread, SIGUSR1);
 }
 
-/* ENXIO: the node outlives its device number for a moment. */
+/* ENXIO: the node outlives its device number for a moment. EAGAIN: hv_pci's probe is not over. */
 static void act_open(struct actor *a)
 {
 	int fd, err;
@@ -323,7 +319,7 @@ static void act_open(struct actor *a)
 	err = errno;
 	end(a);
 	if (fd < 0) {
-		if (err != ENOENT && err != ENODEV && err != ENXIO)
+		if (err != ENOENT && err != ENODEV && err != ENXIO && err != EAGAIN)
 			complain(a, "open: error %d", err);
 		pause_up_to(a, 5);
 		return;
@@ -439,7 +435,7 @@ static void expect_drivers_place(struct actor *a)
 		if (read_number(PARAM "/hears") <= hears)
 			complain(a, "the driver has lost its place");
 		err = invalidate_anew(&mask);
-		if (!is_drivers(err))
+		if (err != EBUSY)
 			complain(a, "beside a driver INVALIDATE has the error %d", err);
 		pause_up_to(a, 20);
 	}
