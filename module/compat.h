@@ -139,7 +139,7 @@ static inline bool compat_pci_driver_is_for_programs(const struct device_driver 
 }
 
 #ifdef COMPAT_HAS_ASSIGN_STR_ALONE	/* since 6.10: a tracepoint knows what it copies */
-#define COMPAT_ASSIGN_STR(field, text)	__assign_str(field)
+#define COMPAT_ASSIGN_STR(field, ...)	__assign_str(field)
 #else
 #define COMPAT_ASSIGN_STR(field, text)	__assign_str(field, text)
 #endif
@@ -201,7 +201,7 @@ static inline bool compat_memremap_decrypts(void)
 #ifdef COMPAT_HAS_URING_CMD_CANCEL
 #define COMPAT_URING_CMD(function)	.uring_cmd = (function),
 #else
-#define COMPAT_URING_CMD(function)
+#define COMPAT_URING_CMD(...)
 #endif
 
 #ifndef io_uring_cmd_to_pdu	/* before 6.11 */
