@@ -63,12 +63,24 @@ static struct vpci_function *vpci_find(struct pci_dev *pdev)
 	return NULL;
 }
 
+/* hv_pci has come back with a new bus, perhaps at the address of the one that it has left. */
+static void vpci_end_left_behind(const struct pci_dev *pdev)
+{
+	struct vpci_function *fn;
+
+	list_for_each_entry(fn, &vpci_functions, node)
+		if (!fn->gone && fn->hdev == pdev->bus->bridge->parent &&
+		    fn->pdev->bus != pdev->bus)
+			vpci_end(fn);
+}
+
 /* Who has opened a node that was not to be finds it gone. */
 static int vpci_add_new(struct pci_dev *pdev)
 {
 	struct vpci_function *fn = vpci_create(pdev);
 	int ret;
 
+	vpci_end_left_behind(pdev);
 	if (!fn)
 		return -ENOMEM;
 	ret = vpci_publish(fn);
@@ -103,6 +115,7 @@ static struct vpci_function *vpci_unlink(struct pci_dev *pdev)
 	fn = vpci_find(pdev);
 	if (fn) {
 		vpci_end(fn);
+		vpci_set_listener(fn, vpci_unknown);	/* nobody tells us any more */
 		spin_lock_irq(&vpci_lock);
 		list_del(&fn->node);
 		spin_unlock_irq(&vpci_lock);
@@ -250,7 +263,10 @@ static int __init vpci_init(void)
 
 	if (ret)
 		return ret;
-	/* As many as there can be: one that the host never answers is never done. */
+	/*
+	 * One that the host never answers is never done. So many are enough for sixteen VMBus
+	 * devices, and more since Linux 7.
+	 */
 	vpci_wq = alloc_workqueue("vpci_block", WQ_UNBOUND | WQ_FREEZABLE, WQ_MAX_ACTIVE);
 	if (!vpci_wq) {
 		ret = -ENOMEM;

@@ -29,7 +29,6 @@
 #define CREATE_TRACE_POINTS
 #include "vpci_trace.h"
 
-LIST_HEAD(vpci_in_flight);
 static DECLARE_WAIT_QUEUE_HEAD(vpci_returned);	/* for vpci_request.pdev of all */
 static DEFINE_MUTEX(vpci_watch_mutex);
 static atomic_t vpci_watchers;		/* files and workers; 0 to 1 and back with the mutex */

@@ -11,6 +11,7 @@
 
 #include <linux/errno.h>
 #include <linux/idr.h>
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
@@ -56,29 +57,43 @@ static int vpci_new_minor(void)
 	return minor;
 }
 
+/* False if it is too early. */
+static bool vpci_tell_of_node(struct vpci_function *fn)
+{
+	if (!dev_get_uevent_suppress(&fn->dev))
+		return true;
+	if (vpci_is_probing(fn->pdev))
+		return false;
+	dev_set_uevent_suppress(&fn->dev, false);
+	kobject_uevent(&fn->dev.kobj, KOBJ_ADD);
+	return true;
+}
+
 /*
  * The PCI core, which still has its lock when it tells us of a function, sends the uevent
  * of that afterwards. Who is told of the node may look for its parent, and open it: so it
- * is told last, and when hv_pci's probe is over. Then the reference of this work goes.
+ * is told last, and when hv_pci's probe is over. Whose the slot is may not be known yet
+ * either, and those who wait for it rely on being told. Then the reference of this work goes.
  */
 static void vpci_announce(struct work_struct *work)
 {
 	struct vpci_function *fn =
 		container_of(to_delayed_work(work), struct vpci_function, announce);
-	bool wait;
+	bool again = false;
 
 	pci_lock_rescan_remove();
 	mutex_lock(&vpci_mutex);
-	wait = !fn->gone && vpci_is_probing(fn->pdev);
-	if (wait) {
-		queue_delayed_work(vpci_wq, &fn->announce, 1);
-	} else if (!fn->gone) {
-		dev_set_uevent_suppress(&fn->dev, false);
-		kobject_uevent(&fn->dev.kobj, KOBJ_ADD);
+	if (!fn->gone) {
+		again = !vpci_tell_of_node(fn);
+		vpci_check_driver(fn);
+		vpci_update_slot(fn);
+		again |= fn->listener == vpci_unknown;
 	}
+	if (again)
+		queue_delayed_work(vpci_wq, &fn->announce, HZ / 50);
 	mutex_unlock(&vpci_mutex);
 	pci_unlock_rescan_remove();
-	if (!wait)
+	if (!again)
 		put_device(&fn->dev);
 }
 

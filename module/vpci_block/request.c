@@ -2,11 +2,11 @@
 /*
  * Requests: whose turn it is to ask the host
  *
- * The open files of a function take turns, and the requests of a file go in the order in
- * which they came; where functions share a VMBus device, the one with the fewest in flight
- * is next. So nobody waits for more than one answer because of others. Nobody who waits for
- * a turn keeps the machine from suspending, but a request that is with the host does: hv_pci
- * would lose the answer, and wait for it ever after.
+ * The open files of a function take turns, and the requests of a file have them in the order
+ * in which they came; where functions share a VMBus device, the one with the fewest in flight
+ * is next. So a file waits for no more answers than there are others in the row, and one.
+ * Nobody who waits for a turn keeps the machine from suspending, but a request that is with
+ * the host does: hv_pci would lose the answer, and wait for it ever after.
  *
  * Lifetime: a request belongs to its caller and, once it is sent, to its worker; the last
  * of the two frees it. The worker keeps the file and so the function, our module and the
@@ -15,12 +15,9 @@
  * Locks: vpci_lock for all of it.
  */
 
-#include <linux/delay.h>
 #include <linux/errno.h>
-#include <linux/freezer.h>
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
-#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -37,15 +34,14 @@
  * hv_pci logs every request that the host fails. After so many of one file, its next one
  * waits for the end of the period, so that users cannot flood the log. After so many of all
  * files, each one waits that has failed in this period or never succeeded, so that opening
- * another file is no way around that.
+ * another file is no way around that; but once, as others may go on failing.
  */
 #define VPCI_FAILURES_MAX	10
 #define VPCI_ALL_FAILURES_MAX	100
 #define VPCI_FAILURES_PERIOD	(5 * HZ)
 
-#define VPCI_FULL_RING_MS	10
-
 struct workqueue_struct *vpci_wq;
+static u64 vpci_sent;			/* vpci_lock: requests, ever */
 
 static void vpci_dispatch(const struct device *hdev);
 
@@ -71,14 +67,14 @@ static long vpci_time_left(const struct vpci_failures *failures)
 }
 
 /* How long to wait, at most, before the next request of a file; 0 is not at all. */
-static long vpci_pause(struct vpci_file *f)
+static long vpci_pause(struct vpci_file *f, bool has_waited)
 {
 	const unsigned int mine = vpci_count_failures(&f->failures);
 
 	/* Those in flight may fail yet. */
 	if (mine && mine + f->in_flight >= VPCI_FAILURES_MAX)
 		return vpci_time_left(&f->failures);
-	if ((mine || !f->good) &&
+	if (!has_waited && (mine || !f->good) &&
 	    vpci_count_failures(&f->fn->failures) >= VPCI_ALL_FAILURES_MAX)
 		return vpci_time_left(&f->fn->failures);
 	return 0;
@@ -87,13 +83,13 @@ static long vpci_pause(struct vpci_file *f)
 /* ---- turns ---- */
 
 /* A file is in the row if a request of it may be sent, which then comes in its turn. */
-static void vpci_queue_file(struct vpci_file *f)
+static void vpci_queue_file(struct vpci_file *f, bool has_waited)
 {
 	long pause;
 
 	if (f->fn->gone || list_empty(&f->waiting) || !list_empty(&f->turn))
 		return;
-	pause = vpci_pause(f);
+	pause = vpci_pause(f, has_waited);
 	if (pause)
 		queue_delayed_work(vpci_wq, &f->retry, pause);
 	else
@@ -105,7 +101,7 @@ static void vpci_retry_work(struct work_struct *work)
 	struct vpci_file *f = container_of(to_delayed_work(work), struct vpci_file, retry);
 
 	spin_lock_irq(&vpci_lock);
-	vpci_queue_file(f);
+	vpci_queue_file(f, true);
 	vpci_dispatch(f->fn->hdev);
 	spin_unlock_irq(&vpci_lock);
 }
@@ -120,6 +116,14 @@ static unsigned int vpci_bus_in_flight(const struct device *hdev)
 	return n;
 }
 
+/* Of two that have as many in flight, the one that has waited longer. */
+static bool vpci_is_before(const struct vpci_function *fn, const struct vpci_function *other)
+{
+	if (fn->in_flight != other->in_flight)
+		return fn->in_flight < other->in_flight;
+	return fn->last_sent < other->last_sent;
+}
+
 static struct vpci_function *vpci_next_function(const struct device *hdev)
 {
 	struct vpci_function *fn, *next = NULL;
@@ -128,7 +132,7 @@ static struct vpci_function *vpci_next_function(const struct device *hdev)
 		if (fn->hdev != hdev || fn->gone || list_empty(&fn->turns) ||
 		    fn->in_flight >= VPCI_REQUESTS_MAX)
 			continue;
-		if (!next || fn->in_flight < next->in_flight)
+		if (!next || vpci_is_before(fn, next))
 			next = fn;
 	}
 	return next;
@@ -136,26 +140,48 @@ static struct vpci_function *vpci_next_function(const struct device *hdev)
 
 /* ---- the worker's side ---- */
 
+/* There was no room in the ring: it is the first of its file again, whose turn comes later. */
+static void vpci_requeue(struct vpci_request *rq)
+{
+	list_move(&rq->node, &rq->f->waiting);
+	rq->f->fn->waiting++;
+	list_del_init(&rq->f->turn);
+	WRITE_ONCE(rq->sent, false);
+	wake_up(&rq->wait);
+	queue_delayed_work(vpci_wq, &rq->f->retry, msecs_to_jiffies(10));
+}
+
+static void vpci_complete(struct vpci_request *rq, int result)
+{
+	struct vpci_file *f = rq->f;
+
+	if (result == -EIO) {
+		vpci_add_failure(&f->failures);
+		vpci_add_failure(&f->fn->failures);
+		f->fn->failed++;
+	}
+	if (!result)
+		f->good = true;
+	list_del_init(&rq->node);
+	rq->result = result;
+	smp_store_release(&rq->done, true);	/* pairs with vpci_result() */
+	wake_up(&rq->wait);
+}
+
 static void vpci_finish(struct vpci_request *rq, int result)
 {
 	struct vpci_file *f = rq->f;
 	struct vpci_function *fn = f->fn;
 
 	spin_lock_irq(&vpci_lock);
-	if (result == -EIO) {
-		vpci_add_failure(&f->failures);
-		vpci_add_failure(&fn->failures);
-		fn->failed++;
-	}
-	if (!result)
-		f->good = true;
 	f->in_flight--;
 	fn->in_flight--;
-	list_del_init(&rq->node);
-	rq->result = result;
-	smp_store_release(&rq->done, true);	/* pairs with vpci_result() */
-	wake_up(&rq->wait);
-	vpci_queue_file(f);
+	if (result == -EAGAIN && !rq->left && !fn->gone) {
+		vpci_requeue(rq);
+	} else {
+		vpci_complete(rq, result == -EAGAIN ? -ENODEV : result);
+		vpci_queue_file(f, false);
+	}
 	vpci_dispatch(fn->hdev);
 	spin_unlock_irq(&vpci_lock);
 }
@@ -165,11 +191,8 @@ static void vpci_work(struct work_struct *work)
 {
 	struct vpci_request *rq = container_of(work, struct vpci_request, work);
 	struct vpci_file *f = rq->f;
-	int result;
 
-	while ((result = vpci_call(rq)) == -EAGAIN && !READ_ONCE(rq->left))
-		msleep(VPCI_FULL_RING_MS);
-	vpci_finish(rq, result);
+	vpci_finish(rq, vpci_call(rq));
 	vpci_put_request(rq);
 	vpci_put_file(f);
 	vpci_unwatch();
@@ -187,6 +210,7 @@ static void vpci_send(struct vpci_request *rq)
 		wake_up(&rq->wait);
 	f->fn->waiting--;
 	f->fn->in_flight++;
+	f->fn->last_sent = ++vpci_sent;
 	f->in_flight++;
 	refcount_inc(&f->refs);
 	refcount_inc(&rq->refs);
@@ -209,7 +233,7 @@ static void vpci_dispatch(const struct device *hdev)
 		f = list_first_entry(&fn->turns, struct vpci_file, turn);
 		vpci_send(list_first_entry(&f->waiting, struct vpci_request, node));
 		list_del_init(&f->turn);
-		vpci_queue_file(f);
+		vpci_queue_file(f, false);
 	}
 }
 
@@ -227,6 +251,7 @@ struct vpci_file *vpci_new_file(struct vpci_function *fn)
 	INIT_LIST_HEAD(&f->turn);
 	INIT_LIST_HEAD(&f->waiting);
 	INIT_DELAYED_WORK(&f->retry, vpci_retry_work);
+	spin_lock_init(&f->uring.lock);
 	return f;
 }
 
@@ -265,7 +290,7 @@ void vpci_enqueue(struct vpci_request *rq)
 	spin_lock_irq(&vpci_lock);
 	list_add_tail(&rq->node, &f->waiting);
 	f->fn->waiting++;
-	vpci_queue_file(f);
+	vpci_queue_file(f, false);
 	vpci_dispatch(f->fn->hdev);
 	spin_unlock_irq(&vpci_lock);
 }
@@ -298,10 +323,10 @@ int vpci_result(struct vpci_request *rq)
 
 void vpci_abandon(struct vpci_request *rq)
 {
-	if (vpci_dequeue(rq))
+	if (smp_load_acquire(&rq->done) || vpci_dequeue(rq))	/* as in vpci_result() */
 		return;
 	spin_lock_irq(&vpci_lock);
-	WRITE_ONCE(rq->left, !rq->done);
+	rq->left = !rq->done;
 	spin_unlock_irq(&vpci_lock);
 }
 
@@ -311,40 +336,14 @@ int vpci_exchange(struct vpci_request *rq)
 	int result = -EINPROGRESS, ret;
 
 	vpci_enqueue(rq);
-	ret = wait_event_freezable(rq->wait, (rq->write && READ_ONCE(rq->sent)) ||
-				   (result = vpci_result(rq)) != -EINPROGRESS);
-	if (!ret && smp_load_acquire(&rq->done))	/* as there */
-		return rq->result;
-	if (!vpci_dequeue(rq) && rq->write)
-		ret = compat_wait_event_killable(rq->wait,
+	do {
+		ret = wait_event_freezable(rq->wait, (rq->write && READ_ONCE(rq->sent)) ||
+					   (result = vpci_result(rq)) != -EINPROGRESS);
+		if (result != -EINPROGRESS || !rq->write || vpci_dequeue(rq))
+			break;
+		ret = compat_wait_event_killable(rq->wait, !READ_ONCE(rq->sent) ||
 						 (result = vpci_result(rq)) != -EINPROGRESS);
+	} while (!ret && result == -EINPROGRESS);
 	vpci_abandon(rq);
 	return ret ?: result;
-}
-
-/* ---- the end of a function ---- */
-
-static void vpci_wake_callers(struct vpci_function *fn)
-{
-	struct vpci_request *rq;
-	struct vpci_file *f;
-
-	list_for_each_entry(rq, &vpci_in_flight, node)
-		if (rq->f->fn == fn)
-			wake_up(&rq->wait);
-	list_for_each_entry(f, &fn->files, node)
-		list_for_each_entry(rq, &f->waiting, node)
-			wake_up(&rq->wait);
-}
-
-void vpci_end(struct vpci_function *fn)
-{
-	if (fn->gone)
-		return;
-	spin_lock_irq(&vpci_lock);
-	WRITE_ONCE(fn->gone, true);
-	vpci_wake_callers(fn);
-	spin_unlock_irq(&vpci_lock);
-	vpci_update_slot(fn);
-	wake_up_all(&fn->news);
 }

@@ -12,12 +12,16 @@
  *
  * Locks: vpci_mutex is held while the slot changes hands, vpci_lock while blocks are
  * marked or told of. hv_pci calls in its tasklet or with interrupts off. The two, and
- * the list that both protect, are defined here, as this file is the lowest.
+ * the lists that they protect, are defined here, as this file is the lowest, and so is the
+ * end of a function.
  */
 
 #include <linux/errno.h>
 #include <linux/freezer.h>
 #include <linux/hyperv.h>
+#include <linux/kernel.h>
+#include <linux/kobject.h>
+#include <linux/sysfs.h>
 
 #include "../compat.h"
 #include "vpci.h"
@@ -26,6 +30,7 @@
 DEFINE_MUTEX(vpci_mutex);		/* functions and files come and go, slots too */
 DEFINE_SPINLOCK(vpci_lock);		/* all state that is looked at elsewhere */
 LIST_HEAD(vpci_functions);		/* vpci_mutex and vpci_lock: those present */
+LIST_HEAD(vpci_in_flight);		/* vpci_lock: requests that have a worker */
 const char *const vpci_us = "vpci_block";
 const char *const vpci_unknown = "unknown";
 
@@ -106,6 +111,31 @@ void vpci_update_slot(struct vpci_function *fn)
 		vpci_set_slot(fn, -EBUSY);
 }
 
+static void vpci_wake_callers(struct vpci_function *fn)
+{
+	struct vpci_request *rq;
+	struct vpci_file *f;
+
+	list_for_each_entry(rq, &vpci_in_flight, node)
+		if (rq->f->fn == fn)
+			wake_up(&rq->wait);
+	list_for_each_entry(f, &fn->files, node)
+		list_for_each_entry(rq, &f->waiting, node)
+			wake_up(&rq->wait);
+}
+
+void vpci_end(struct vpci_function *fn)
+{
+	if (fn->gone)
+		return;
+	spin_lock_irq(&vpci_lock);
+	WRITE_ONCE(fn->gone, true);
+	vpci_wake_callers(fn);
+	spin_unlock_irq(&vpci_lock);
+	vpci_update_slot(fn);
+	wake_up_all(&fn->news);
+}
+
 const char *vpci_listener_of(const struct device_driver *drv)
 {
 	return drv && !compat_pci_driver_is_for_programs(drv) ? drv->name : vpci_us;
@@ -116,6 +146,15 @@ void vpci_set_listener(struct vpci_function *fn, const char *listener)
 	spin_lock_irq(&vpci_lock);
 	fn->listener = listener;
 	spin_unlock_irq(&vpci_lock);
+}
+
+void vpci_tell_listener(struct vpci_function *fn)
+{
+	char listener[64], *env[2] = { listener };
+
+	snprintf(listener, sizeof(listener), "LISTENER=%s", fn->listener);
+	sysfs_notify(&fn->dev.kobj, NULL, "listener");
+	kobject_uevent_env(&fn->dev.kobj, KOBJ_CHANGE, env);
 }
 
 /*
@@ -131,6 +170,7 @@ void vpci_check_driver(struct vpci_function *fn)
 		return;
 	vpci_set_listener(fn, vpci_listener_of(dev->driver));
 	device_unlock(dev);
+	vpci_tell_listener(fn);
 }
 
 void vpci_ask_again(struct vpci_function *fn)

@@ -8,8 +8,6 @@
  */
 
 #include <linux/device.h>
-#include <linux/kernel.h>
-#include <linux/kobject.h>
 #include <linux/sysfs.h>
 
 #include "vpci.h"
@@ -80,12 +78,3 @@ const struct attribute_group *vpci_groups[] = {
 	&vpci_group,
 	NULL
 };
-
-void vpci_tell_listener(struct vpci_function *fn)
-{
-	char listener[64], *env[2] = { listener };
-
-	snprintf(listener, sizeof(listener), "LISTENER=%s", fn->listener);
-	sysfs_notify(&fn->dev.kobj, NULL, "listener");
-	kobject_uevent_env(&fn->dev.kobj, KOBJ_CHANGE, env);
-}

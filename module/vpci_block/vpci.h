@@ -88,6 +88,7 @@ struct vpci_function {
 	unsigned int in_flight;		/* requests that have a worker */
 	unsigned int waiting;		/* requests that have none yet */
 	unsigned long failed;		/* requests, ever */
+	u64 last_sent;			/* the number of its last request, of all that were sent */
 	struct vpci_failures failures;
 
 	wait_queue_head_t news;		/* for vpci_file.invalid, @gone and @slot_err */
@@ -206,9 +207,6 @@ int vpci_end_invalidate(struct vpci_file *f, struct vpci_call *call, int ret, u6
 
 extern const struct attribute_group *vpci_groups[];
 
-/* With vpci_mutex: somebody else has the slot. Tells who watches "listener". */
-void vpci_tell_listener(struct vpci_function *fn);
-
 /* ---- request.c ---- */
 
 /* It runs requests, and whatever else waits. function.c makes and destroys it. */
@@ -246,13 +244,7 @@ int vpci_result(struct vpci_request *rq);	/* or -EINPROGRESS */
 bool vpci_dequeue(struct vpci_request *rq);
 void vpci_abandon(struct vpci_request *rq);
 
-/* With vpci_mutex: mark a function gone and wake everybody. */
-void vpci_end(struct vpci_function *fn);
-
 /* ---- hv_pci.c ---- */
-
-/* vpci_lock: struct vpci_request, those that have a worker. */
-extern struct list_head vpci_in_flight;
 
 /**
  * vpci_call() - have hv_pci ask the host, unless the function is gone
@@ -304,8 +296,8 @@ void vpci_unwatch(void);
 extern struct mutex vpci_mutex;
 extern spinlock_t vpci_lock;
 
-/* Of struct vpci_function, those present. */
-extern struct list_head vpci_functions;
+/* Of struct vpci_function, those present; of struct vpci_request, those that have a worker. */
+extern struct list_head vpci_functions, vpci_in_flight;
 
 /* See vpci_function.listener. */
 extern const char *const vpci_us, *const vpci_unknown;
@@ -318,6 +310,9 @@ extern const char *const vpci_us, *const vpci_unknown;
  * vpci_lock.
  */
 bool vpci_is_lost(const struct vpci_function *fn);
+
+/* With vpci_mutex: mark a function gone and wake everybody. */
+void vpci_end(struct vpci_function *fn);
 
 /* With vpci_mutex: take hv_pci's slot or give it back, whichever is due. */
 void vpci_update_slot(struct vpci_function *fn);
@@ -342,6 +337,9 @@ const char *vpci_listener_of(const struct device_driver *drv);
  * The caller holds vpci_mutex.
  */
 void vpci_set_listener(struct vpci_function *fn, const char *listener);
+
+/* With vpci_mutex: the slot has changed hands. Tells who watches "listener". */
+void vpci_tell_listener(struct vpci_function *fn);
 
 /**
  * vpci_check_driver() - find out whose the slot is, unless that is known

@@ -227,6 +227,32 @@ TEST_F_TIMEOUT(ring, failed, TEST_TIMEOUT)
 	expect_all(_metadata, self, 2, EIO);
 }
 
+/* The host has not been asked then, so all can be cancelled. */
+TEST_F_TIMEOUT(ring, full, TEST_TIMEOUT)
+{
+	int i;
+
+	if (!has_commands())
+		SKIP(return, NO_COMMANDS);
+	ASSERT_EQ(0, host("answer full"));
+	ASSERT_EQ(0, submit_many(self, variant->flags, 4));
+	while (function_number("00.0", "in_flight") + function_number("00.0", "waiting") != 4)
+		usleep(1000);
+	for (i = 0; i < 2 && !variant->flags; i++) {
+		int res;
+
+		/* It may just be on its way to the ring. */
+		do {
+			res = run(self, VPCI_CANCEL, &self->command[i].req);
+		} while (res == -EALREADY);
+		EXPECT_EQ(0, res);
+		expect_next(_metadata, self, ECANCELED);
+	}
+	ASSERT_EQ(0, host("answer ok"));
+	expect_all(_metadata, self, 4 - i, 0);
+	EXPECT_EQ(4 - i, host_counters().requests - self->before.requests);
+}
+
 TEST_F_TIMEOUT(ring, invalidated, TEST_TIMEOUT)
 {
 	struct command *c = self->command;
