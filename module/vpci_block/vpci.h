@@ -265,12 +265,7 @@ void vpci_wait_a_while(const struct device *hdev, const struct vpci_function *fn
 /* Is hv_pci still being bound to the VMBus device of its PCI device? */
 bool vpci_is_probing(const struct pci_dev *pdev);
 
-/**
- * vpci_is_bound() - is hv_pci bound to a function's VMBus device, and stays?
- * @pdev: a PCI device of hv_pci
- *
- * Return: true if it is, or is being bound, and @pdev is on the bus that it has now.
- */
+/* Is it bound, or being bound, and the PCI device on the bus that it has now? */
 bool vpci_is_bound(const struct pci_dev *pdev);
 
 /**
@@ -302,12 +297,9 @@ extern struct list_head vpci_functions, vpci_in_flight;
 /* See vpci_function.listener. */
 extern const char *const vpci_us, *const vpci_unknown;
 
-/**
- * vpci_is_lost() - is the function gone, or hv_pci without a channel to the host?
- * @fn: the function
- *
- * hv_pci has none left after a resume that failed, and does not look. The caller holds
- * vpci_lock.
+/*
+ * With vpci_lock: is the function gone, or hv_pci without a channel to the host, as it is
+ * after a resume that failed?
  */
 bool vpci_is_lost(const struct vpci_function *fn);
 
@@ -329,32 +321,19 @@ void vpci_missed(struct vpci_function *fn);
  */
 const char *vpci_listener_of(const struct device_driver *drv);
 
-/**
- * vpci_set_listener() - whose the slot is, from the next vpci_update_slot() on
- * @fn: the function
- * @listener: see there
- *
- * The caller holds vpci_mutex.
- */
+/* With vpci_mutex: whose the slot is, from the next vpci_update_slot() on. */
 void vpci_set_listener(struct vpci_function *fn, const char *listener);
 
 /* With vpci_mutex: the slot has changed hands. Tells who watches "listener". */
 void vpci_tell_listener(struct vpci_function *fn);
 
-/**
- * vpci_check_driver() - find out whose the slot is, unless that is known
- * @fn: the function, not gone
- *
- * The caller holds vpci_mutex. What cannot be known at once stays unknown.
+/*
+ * With vpci_mutex, and @fn not gone: find out whose the slot is, unless that is known. What
+ * cannot be known at once stays unknown.
  */
 void vpci_check_driver(struct vpci_function *fn);
 
-/**
- * vpci_ask_again() - find out whose the slot is if that is unknown, and update it
- * @fn: the function
- *
- * The caller holds none of the locks above.
- */
+/* The same and the update, without any lock, and for a function that may be gone. */
 void vpci_ask_again(struct vpci_function *fn);
 
 /**
@@ -377,13 +356,7 @@ int vpci_look(struct vpci_file *f, u64 *mask);
  */
 int vpci_await(struct vpci_file *f, bool nonblock, u64 *mask);
 
-/**
- * vpci_mark_told() - note what an open file was told of
- * @f: the open file
- * @mask: the blocks
- *
- * Return: true if any of them is news to those who share the open file.
- */
+/* An open file was told of these blocks. True if any is news to those who share it. */
 bool vpci_mark_told(struct vpci_file *f, u64 mask);
 
 #endif /* _VPCI_BLOCK_VPCI_H */
