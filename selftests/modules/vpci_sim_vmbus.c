@@ -563,6 +563,9 @@ struct vsim_bus *vsim_offer(void)
 		return ERR_PTR(ret);
 	}
 	wait_event(vsim_wait, vsim_is_probed(bus));
+	/* The driver core has yet to say that it is bound, and holds this until then. */
+	device_lock(&bus->hdev.device);
+	device_unlock(&bus->hdev.device);
 	return bus;
 }
 
