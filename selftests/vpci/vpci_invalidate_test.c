@@ -942,6 +942,22 @@ static int open_listener(void)
 	return read(fd, line, sizeof(line)) < 0 ? -1 : fd;
 }
 
+/* A function whose node has been announced: before that nobody is told of changes. */
+static void add_and_wait(struct __test_metadata *_metadata, FIXTURE_DATA(invalid) * self,
+			 int uevents)
+{
+	char words[4096];
+
+	close(self->fd);
+	ASSERT_EQ(0, host("eject 00.0"));
+	ASSERT_EQ(0, host("add 00.0"));
+	do {
+		ASSERT_EQ(0, next_uevent(uevents, words, sizeof(words)));
+	} while (strncmp(words, "add@", 4) || !strstr(words, "\nSUBSYSTEM=vpci\n"));
+	self->fd = open_node("00.0", O_RDWR);
+	ASSERT_LE(0, self->fd);
+}
+
 static void expect_change(struct __test_metadata *_metadata, int uevents, const char *name)
 {
 	char words[4096], listener[64];
@@ -960,6 +976,7 @@ TEST_F_TIMEOUT(invalid, sysfs_says_who_listens, TEST_TIMEOUT)
 	struct pollfd p = { .events = POLLPRI };
 
 	ASSERT_LE(0, uevents);
+	add_and_wait(_metadata, self, uevents);
 	expect_listener(_metadata, "vpci_block");
 	fd = open_listener();
 	ASSERT_LE(0, fd);
