@@ -85,9 +85,11 @@ static void vpci_announce(struct work_struct *work)
 	mutex_lock(&vpci_mutex);
 	if (!fn->gone) {
 		again = !vpci_tell_of_node(fn);
-		vpci_check_driver(fn);
-		vpci_update_slot(fn);
-		again |= fn->listener == vpci_unknown;
+		if (fn->listener == vpci_unknown) {
+			vpci_check_driver(fn);
+			vpci_update_slot(fn);
+			again |= fn->listener == vpci_unknown;
+		}
 	}
 	if (again)
 		queue_delayed_work(vpci_wq, &fn->announce, HZ / 50);

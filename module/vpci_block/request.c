@@ -339,7 +339,7 @@ int vpci_exchange(struct vpci_request *rq)
 	do {
 		ret = wait_event_freezable(rq->wait, (rq->write && READ_ONCE(rq->sent)) ||
 					   (result = vpci_result(rq)) != -EINPROGRESS);
-		if (result != -EINPROGRESS || !rq->write || vpci_dequeue(rq))
+		if (result != -EINPROGRESS || !rq->write || (ret && vpci_dequeue(rq)))
 			break;
 		ret = compat_wait_event_killable(rq->wait, !READ_ONCE(rq->sent) ||
 						 (result = vpci_result(rq)) != -EINPROGRESS);
