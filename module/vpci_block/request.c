@@ -295,20 +295,26 @@ void vpci_enqueue(struct vpci_request *rq)
 	spin_unlock_irq(&vpci_lock);
 }
 
-/* True if it was not sent, and now never will be. */
-bool vpci_dequeue(struct vpci_request *rq)
+/* With vpci_lock. True if it was not sent, and now never will be. */
+static bool vpci_unqueue(struct vpci_request *rq)
 {
 	struct vpci_file *f = rq->f;
+
+	if (rq->sent || list_empty(&rq->node))
+		return false;
+	list_del_init(&rq->node);
+	f->fn->waiting--;
+	if (list_empty(&f->waiting))
+		list_del_init(&f->turn);
+	return true;
+}
+
+bool vpci_dequeue(struct vpci_request *rq)
+{
 	bool waiting;
 
 	spin_lock_irq(&vpci_lock);
-	waiting = !rq->sent && !list_empty(&rq->node);
-	if (waiting) {
-		list_del_init(&rq->node);
-		f->fn->waiting--;
-		if (list_empty(&f->waiting))
-			list_del_init(&f->turn);
-	}
+	waiting = vpci_unqueue(rq);
 	spin_unlock_irq(&vpci_lock);
 	return waiting;
 }
@@ -316,17 +322,18 @@ bool vpci_dequeue(struct vpci_request *rq)
 /* -EINPROGRESS while the worker may still write to the request. */
 int vpci_result(struct vpci_request *rq)
 {
-	if (smp_load_acquire(&rq->done))	/* pairs with vpci_finish() */
+	if (smp_load_acquire(&rq->done))	/* pairs with vpci_complete() */
 		return rq->result;
 	return READ_ONCE(rq->f->fn->gone) ? -ENODEV : -EINPROGRESS;
 }
 
+/* At once, as its worker may put it back into the queue. */
 void vpci_abandon(struct vpci_request *rq)
 {
-	if (smp_load_acquire(&rq->done) || vpci_dequeue(rq))	/* as in vpci_result() */
+	if (smp_load_acquire(&rq->done))	/* as in vpci_result() */
 		return;
 	spin_lock_irq(&vpci_lock);
-	rq->left = !rq->done;
+	rq->left = !vpci_unqueue(rq) && !rq->done;
 	spin_unlock_irq(&vpci_lock);
 }
 
