@@ -250,7 +250,8 @@ TEST_F_TIMEOUT(ring, full, TEST_TIMEOUT)
 	}
 	ASSERT_EQ(0, host("answer ok"));
 	expect_all(_metadata, self, 4 - i, 0);
-	EXPECT_EQ(4 - i, host_counters().requests - self->before.requests);
+	/* A read may have been on its way to the ring. A write is not cancelled then. */
+	EXPECT_EQ(i ? 1 : 2, host_counters().writes - self->before.writes);
 }
 
 TEST_F_TIMEOUT(ring, invalidated, TEST_TIMEOUT)
