@@ -22,16 +22,9 @@ ASSERT_SIZE(struct devioctl_uring_cmd, 16);
 ASSERT_OFFSET(struct devioctl_uring_cmd, request, 0);
 ASSERT_OFFSET(struct devioctl_uring_cmd, reserved, 8);
 
-static void __attribute__((constructor)) need_io_uring(void)
+static void __attribute__((constructor)) skip_without_io_uring(void)
 {
-	struct ring ring;
-	int err = ring_open(&ring, 1, 0);
-
-	if (err) {
-		printf("1..0 # SKIP no io_uring: %s\n", strerror(err));
-		exit(KSFT_SKIP);
-	}
-	ring_close(&ring);
+	ring_skip_without();
 }
 
 static bool kernel_is(unsigned int major, unsigned int minor)

@@ -2,12 +2,15 @@
 #include <errno.h>
 #include <sched.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "uring_ring.h"
+#include "kselftest.h"
 
 static int enter(struct ring *ring, unsigned int submit, unsigned int wait, unsigned int flags)
 {
@@ -144,4 +147,16 @@ int ring_wait(struct ring *ring, struct io_uring_cqe *cqe)
 	while (!err && !take(ring, cqe))
 		err = enter(ring, 0, 1, IORING_ENTER_GETEVENTS);
 	return err;
+}
+
+void ring_skip_without(void)
+{
+	struct ring ring;
+	int err = ring_open(&ring, 1, 0);
+
+	if (err) {
+		printf("1..0 # SKIP no io_uring: %s\n", strerror(err));
+		exit(KSFT_SKIP);
+	}
+	ring_close(&ring);
 }

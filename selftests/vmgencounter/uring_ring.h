@@ -26,6 +26,9 @@ struct ring {
 	unsigned int filled;		/* SQEs that are yet to be submitted */
 };
 
+/* Ends the program, with the plan of a test that is skipped, where there is no io_uring. */
+void ring_skip_without(void);
+
 /* 0 or an errno. */
 int ring_open(struct ring *ring, unsigned int entries, unsigned int flags);
 

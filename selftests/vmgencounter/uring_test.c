@@ -13,16 +13,9 @@
 #define THEM	1	/* user_data of the request that waits ... */
 #define CANCEL	2	/* ... and of what cancels it */
 
-static void __attribute__((constructor)) need_io_uring(void)
+static void __attribute__((constructor)) skip_without_io_uring(void)
 {
-	struct ring ring;
-	int err = ring_open(&ring, 1, 0);
-
-	if (err) {
-		printf("1..0 # SKIP no io_uring: %s\n", strerror(err));
-		exit(KSFT_SKIP);
-	}
-	ring_close(&ring);
+	ring_skip_without();
 }
 
 /* ---- a request that waits, of each kind ---- */

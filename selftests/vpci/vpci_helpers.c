@@ -59,6 +59,21 @@ int sleep_for_a_moment(void)
 	       write_text("/sys/power/state", "freeze");
 }
 
+long kmalloc_objects(void)
+{
+	FILE *slabs = fopen("/proc/slabinfo", "r");
+	char line[256], name[64];
+	long active, sum = 0;
+
+	while (slabs && fgets(line, sizeof(line), slabs)) {
+		if (sscanf(line, "%63s %ld", name, &active) == 2 && strstr(name, "kmalloc-"))
+			sum += active;
+	}
+	if (slabs)
+		fclose(slabs);
+	return sum;
+}
+
 double seconds(void)
 {
 	struct timespec now;

@@ -150,6 +150,9 @@ void wait_unused(const char *name);
 /* As far as everything is frozen, in two seconds at most: 0 or an errno. */
 int sleep_for_a_moment(void);
 
+/* Objects that kmalloc() has given out. */
+long kmalloc_objects(void);
+
 double seconds(void);
 
 #endif /* VPCI_HELPERS_H */

@@ -1213,22 +1213,6 @@ TEST_F_TIMEOUT(host, functions_are_released, TEST_TIMEOUT)
 	}
 }
 
-/* Objects that kmalloc() has given out. */
-static long kmalloc_objects(void)
-{
-	FILE *slabs = fopen("/proc/slabinfo", "r");
-	char line[256], name[64];
-	long active, sum = 0;
-
-	while (slabs && fgets(line, sizeof(line), slabs)) {
-		if (sscanf(line, "%63s %ld", name, &active) == 2 && strstr(name, "kmalloc-"))
-			sum += active;
-	}
-	if (slabs)
-		fclose(slabs);
-	return sum;
-}
-
 #define REQUESTS	3000
 
 TEST_F_TIMEOUT(host, requests_are_freed, TEST_TIMEOUT)

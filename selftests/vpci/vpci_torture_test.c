@@ -846,22 +846,6 @@ static long functions(void)
 	return t->counts.ejections + t->counts.rescinds;
 }
 
-/* Objects that kmalloc() has given out. */
-static long kmalloc_objects(void)
-{
-	FILE *slabs = fopen("/proc/slabinfo", "r");
-	char line[256], name[64];
-	long active, sum = 0;
-
-	while (slabs && fgets(line, sizeof(line), slabs)) {
-		if (sscanf(line, "%63s %ld", name, &active) == 2 && strstr(name, "kmalloc-"))
-			sum += active;
-	}
-	if (slabs)
-		fclose(slabs);
-	return sum;
-}
-
 static void run_round(struct __test_metadata *_metadata, double until)
 {
 	ASSERT_EQ(0, start_all());

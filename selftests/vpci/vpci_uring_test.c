@@ -16,16 +16,9 @@
 #define OTHER		1000	/* user_data of what is no command that waits */
 #define GONE		(POLLHUP | POLLERR)
 
-static void __attribute__((constructor)) need_io_uring(void)
+static void __attribute__((constructor)) skip_without_io_uring(void)
 {
-	struct ring ring;
-	int err = ring_open(&ring, 1, 0);
-
-	if (err) {
-		printf("1..0 # SKIP no io_uring: %s\n", strerror(err));
-		exit(KSFT_SKIP);
-	}
-	ring_close(&ring);
+	ring_skip_without();
 }
 
 static bool has_commands(void)
