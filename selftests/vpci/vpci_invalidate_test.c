@@ -942,20 +942,27 @@ static int open_listener(void)
 	return read(fd, line, sizeof(line)) < 0 ? -1 : fd;
 }
 
-/* A function whose node has been announced: before that nobody is told of changes. */
-static void add_and_wait(struct __test_metadata *_metadata, FIXTURE_DATA(invalid) * self,
-			 int uevents)
+/*
+ * A function whose node has been announced: before that nobody is told of changes. Uevents from
+ * then on, as those of the function before it are no news.
+ */
+static void add_and_listen(struct __test_metadata *_metadata, FIXTURE_DATA(invalid) * self,
+			   int *listening)
 {
 	char words[4096];
+	int uevents;
 
 	close(self->fd);
 	ASSERT_EQ(0, host("eject 00.0"));
+	uevents = open_uevents();
+	ASSERT_LE(0, uevents);
 	ASSERT_EQ(0, host("add 00.0"));
 	do {
 		ASSERT_EQ(0, next_uevent(uevents, words, sizeof(words)));
 	} while (strncmp(words, "add@", 4) || !strstr(words, "\nSUBSYSTEM=vpci\n"));
 	self->fd = open_node("00.0", O_RDWR);
 	ASSERT_LE(0, self->fd);
+	*listening = uevents;
 }
 
 static void expect_change(struct __test_metadata *_metadata, int uevents, const char *name)
@@ -972,11 +979,10 @@ static void expect_change(struct __test_metadata *_metadata, int uevents, const 
 
 TEST_F_TIMEOUT(invalid, sysfs_says_who_listens, TEST_TIMEOUT)
 {
-	int fd, uevents = open_uevents();
 	struct pollfd p = { .events = POLLPRI };
+	int fd, uevents = -1;
 
-	ASSERT_LE(0, uevents);
-	add_and_wait(_metadata, self, uevents);
+	add_and_listen(_metadata, self, &uevents);
 	expect_listener(_metadata, "vpci_block");
 	fd = open_listener();
 	ASSERT_LE(0, fd);
