@@ -87,7 +87,6 @@ static void vpci_announce(struct work_struct *work)
 		again = !vpci_tell_of_node(fn);
 		if (fn->listener == vpci_unknown) {
 			vpci_check_driver(fn);
-			vpci_update_slot(fn);
 			again |= fn->listener == vpci_unknown;
 		}
 	}

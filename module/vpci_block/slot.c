@@ -170,7 +170,8 @@ void vpci_check_driver(struct vpci_function *fn)
 		return;
 	vpci_set_listener(fn, vpci_listener_of(dev->driver));
 	device_unlock(dev);
-	vpci_tell_listener(fn);
+	vpci_update_slot(fn);
+	vpci_tell_listener(fn);		/* after it, as they look at once */
 }
 
 void vpci_ask_again(struct vpci_function *fn)

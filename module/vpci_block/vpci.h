@@ -61,6 +61,8 @@
 
 #include "../devioctl.h"
 
+struct io_uring_cmd;
+
 /* Failures of requests, in a period that the first of them begins. */
 struct vpci_failures {
 	unsigned int count;
