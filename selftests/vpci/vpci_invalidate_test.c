@@ -627,15 +627,16 @@ static void find_slot(char *path, size_t size)
 
 /*
  * hv_pci has another child in the slot, of another serial number; the PCI bus sees none of it.
- * The old one's slot goes last.
+ * It makes a child's slot last, in work of its own, and the old one's goes last.
  */
 static int replace_function(void)
 {
 	char slot[PATH_MAX];
 	int err;
 
-	find_slot(slot, sizeof(slot));
-	err = real_hv_pci() && !*slot ? ENOENT : host("replace 00.0");
+	for (find_slot(slot, sizeof(slot)); real_hv_pci() && !*slot; find_slot(slot, sizeof(slot)))
+		usleep(1000);
+	err = host("replace 00.0");
 	while (!err && *slot && !access(slot, F_OK))
 		usleep(1000);
 	return err;
