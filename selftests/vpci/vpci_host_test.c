@@ -1229,6 +1229,45 @@ TEST_F_TIMEOUT(host, requests_are_freed, TEST_TIMEOUT)
 	EXPECT_GT(before + REQUESTS / 2, kmalloc_objects());
 }
 
+/* ---- the trace ---- */
+
+#define TRACING		"/sys/kernel/tracing"
+
+static void expect_traced(struct __test_metadata *_metadata, const char *trace,
+			  const char *event, const char *what)
+{
+	char line[200];
+
+	snprintf(line, sizeof(line), "%s: %s %s\n", event, function_name("00.0"), what);
+	EXPECT_NE(NULL, strstr(trace, line)) {
+		TH_LOG("no %sin: %s", line, trace);
+	}
+}
+
+TEST_F_TIMEOUT(host, tracepoints_tell_what_goes_to_and_fro, TEST_TIMEOUT)
+{
+	char trace[8192] = "";
+	int fd;
+
+	ASSERT_EQ(0, truncate(TRACING "/trace", 0));
+	ASSERT_EQ(0, write_text(TRACING "/events/vpci/enable", "1"));
+	ASSERT_EQ(0, write_text(TRACING "/tracing_on", "1"));
+	EXPECT_TRUE(reads_well(self));
+	EXPECT_EQ(EIO, write_block(self->fd, 9, self->block, 16));
+	EXPECT_EQ(0, host("invalidate 00.0 8000000000000005"));
+	EXPECT_EQ(0, write_text(TRACING "/events/vpci/enable", "0"));
+
+	fd = open(TRACING "/trace", O_RDONLY);
+	ASSERT_LE(0, fd);
+	EXPECT_LT(0, pread(fd, trace, sizeof(trace) - 1, 0));
+	close(fd);
+	expect_traced(_metadata, trace, "vpci_call",
+		      "read block=3 length=128 returned=128 result=0");
+	expect_traced(_metadata, trace, "vpci_call",
+		      "write block=9 length=16 returned=0 result=-5");
+	expect_traced(_metadata, trace, "vpci_invalidated", "mask=0x8000000000000005");
+}
+
 /* ---- the log ---- */
 
 /* hv_pci has a line for each failure: they come no faster than ten in five seconds. */
