@@ -61,23 +61,19 @@ static void vpci_add_failure(struct vpci_failures *failures)
 	failures->count++;
 }
 
-static long vpci_time_left(const struct vpci_failures *failures)
-{
-	return max_t(long, failures->end - jiffies, 1);
-}
-
 /* How long to wait, at most, before the next request of a file; 0 is not at all. */
 static long vpci_pause(struct vpci_file *f, bool has_waited)
 {
 	const unsigned int mine = vpci_count_failures(&f->failures);
+	const struct vpci_failures *due = NULL;
 
 	/* Those in flight may fail yet. */
 	if (mine && mine + f->in_flight >= VPCI_FAILURES_MAX)
-		return vpci_time_left(&f->failures);
-	if (!has_waited && (mine || !f->good) &&
-	    vpci_count_failures(&f->fn->failures) >= VPCI_ALL_FAILURES_MAX)
-		return vpci_time_left(&f->fn->failures);
-	return 0;
+		due = &f->failures;
+	else if (!has_waited && (mine || !f->good) &&
+		 vpci_count_failures(&f->fn->failures) >= VPCI_ALL_FAILURES_MAX)
+		due = &f->fn->failures;
+	return due ? max_t(long, due->end - jiffies, 1) : 0;
 }
 
 /* ---- turns ---- */
@@ -298,14 +294,12 @@ void vpci_enqueue(struct vpci_request *rq)
 /* With vpci_lock. True if it was not sent, and now never will be. */
 static bool vpci_unqueue(struct vpci_request *rq)
 {
-	struct vpci_file *f = rq->f;
-
 	if (rq->sent || list_empty(&rq->node))
 		return false;
 	list_del_init(&rq->node);
-	f->fn->waiting--;
-	if (list_empty(&f->waiting))
-		list_del_init(&f->turn);
+	rq->f->fn->waiting--;
+	if (list_empty(&rq->f->waiting))
+		list_del_init(&rq->f->turn);
 	return true;
 }
 

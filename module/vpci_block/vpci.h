@@ -185,24 +185,12 @@ long vpci_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
  */
 int vpci_begin_call(struct file *file, unsigned int code, struct vpci_call *call);
 
-/**
- * vpci_end_request() - write what a READ or WRITE came to
- * @call: the call, whose @rq stays the caller's
- * @ret: what it came to
- *
- * Return: what the call returns.
+/*
+ * Write what a READ or WRITE came to, and what an INVALIDATE, and note that it is told. @ret is
+ * 0 or an error; then @mask is not looked at. Both return what the call returns, or, if others
+ * were told meanwhile, -EINPROGRESS. @call->rq stays the caller's.
  */
 int vpci_end_request(struct vpci_call *call, int ret);
-
-/**
- * vpci_end_invalidate() - write what an INVALIDATE came to, and note that it is told
- * @f: the open file
- * @call: the call
- * @ret: what it came to
- * @mask: the blocks, if that is 0
- *
- * Return: what the call returns, or -EINPROGRESS if others were told meanwhile.
- */
 int vpci_end_invalidate(struct vpci_file *f, struct vpci_call *call, int ret, u64 mask);
 
 /* ---- sysfs.c ---- */
@@ -270,14 +258,9 @@ bool vpci_is_probing(const struct pci_dev *pdev);
 /* Is it bound, or being bound, and the PCI device on the bus that it has now? */
 bool vpci_is_bound(const struct pci_dev *pdev);
 
-/**
- * vpci_watch() - pin hv_pci and listen to it being unbound
- * @fn: a function of hv_pci
- *
- * The caller holds none of the locks above.
- *
- * Return: 0, -ENODEV if @fn is gone or hv_pci is going, or what registering the
- * notifier says.
+/*
+ * Pin hv_pci and listen to it being unbound: 0, -ENODEV if @fn is gone or hv_pci is going, or
+ * what registering the notifier says. The caller holds none of the locks above.
  */
 int vpci_watch(struct vpci_function *fn);
 
