@@ -112,6 +112,16 @@ openssl openssl-install openssl-uninstall:
 	@scripts/deps openssl
 	$(provider-make) $(or $(patsubst openssl-%,%,$(filter-out openssl,$@)),all)
 
+#:   hooks           what runs hooks for each new generation, in build/userspace/hooks
+#:   hooks-install        install it, its units, recipes and manual page
+#:   hooks-uninstall      remove them
+.PHONY: hooks hooks-install hooks-uninstall
+hooks-make = $(MAKE) --no-print-directory -C userspace/hooks DESTDIR=$(abspath $(DESTDIR)) PREFIX=$(PREFIX)
+
+hooks hooks-install hooks-uninstall:
+	@scripts/deps hooks
+	$(hooks-make) $(or $(patsubst hooks-%,%,$(filter-out hooks,$@)),all)
+
 #:   dkms-install    the same, the modules by way of dkms: rebuilt for each new kernel
 #:   dkms-remove     remove what `dkms-install` put there
 DKMS_SOURCE := $(SRCDIR)/vmgencounter-$(VERSION)
@@ -162,10 +172,12 @@ _stage: _install-shared
 _programs:
 	$(library-make) all
 	$(provider-make) all
+	$(hooks-make) all
 
 _stage-programs:
 	$(library-make) install
 	$(provider-make) install
+	$(hooks-make) install
 
 #:   demo            boot a guest, give it new generations, show who notices; or
 #:                   with DEMO=clones, clone it, show what programs draw in both clones; or
@@ -264,6 +276,11 @@ build/%-programs.img: $(shell find userspace scripts/guest-root scripts/guest-im
 	@mkdir -p $(@D)
 	scripts/guest-root $*-programs sh -c 'make -s -C userspace/openssl install \
 		OUTPUT=/tmp/openssl PREFIX=/usr && scripts/guest-image $@'
+
+# A system with our hooks, for the kernel of the release's own root.
+build/%-hooks.img: build/%/vmgencounter.ko selftests/host/hooks_image $(wildcard include/uapi/linux/*.h) \
+		$(shell find userspace/hooks userspace/lib scripts/guest-root scripts/guest-image -type f)
+	scripts/guest-root $*-hooks selftests/host/hooks_image $< $@
 
 build/acpi/%.aml: selftests/qemu/%.asl
 	@mkdir -p $(@D)

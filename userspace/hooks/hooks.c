@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The service: which hooks are due, and when it looks
+ *
+ * A pass runs all hooks that are due, in order. When the ID changes meanwhile it begins anew.
+ * Hooks that have failed are due again after a second, two, four, and so on.
+ *
+ * systemd is told that the service is ready after the first pass: what is ordered after it
+ * starts with all hooks done, or failed once.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "hooks.h"
+
+#define HOOKS		"/etc/vmgencounter/hooks.d"
+#define TARGET		"vmgencounter.target"
+#define TIMEOUT		90		/* seconds a hook may take */
+#define RETRY_MAX	300		/* seconds between two times that a hook fails */
+#define DEAF_PERIOD	10		/* seconds between looks at a device that cannot notify */
+
+static struct vmgen *device;
+static unsigned int timeout = TIMEOUT;
+
+static const char *from_environment(const char *name, const char *otherwise)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : otherwise;
+}
+
+static void die(const char *what, const char *advice)
+{
+	fprintf(stderr, SD_CRIT "%s: %s%s%s\n", what, strerror(errno), advice ? "; " : "",
+		advice ?: "");
+	exit(EXIT_FAILURE);
+}
+
+/* ---- hooks ---- */
+
+/* What editors and packages leave beside a hook has other characters in its name. */
+static int is_hook_name(const struct dirent *entry)
+{
+	const char *c = entry->d_name;
+
+	while (isalnum((unsigned char)*c) || *c == '-' || *c == '_')
+		c++;
+	return c > entry->d_name && !*c && c - entry->d_name < HOOK_NAME_MAX;
+}
+
+/* Where it is, in a buffer of this function's. */
+static const char *path_of(const char *name)
+{
+	static char path[sizeof(HOOKS) + HOOK_NAME_MAX];
+
+	if (!strcmp(name, TARGET))
+		return LIBEXECDIR "/restart-target";
+	snprintf(path, sizeof(path), "%s/%.*s", HOOKS, HOOK_NAME_MAX - 1, name);
+	return path;
+}
+
+static bool is_there(const char *name)
+{
+	return !access(path_of(name), F_OK);
+}
+
+/* Not one that is due again now: there may be no room on the disk for a long time. */
+static void note_handled(const char *name, const char *id)
+{
+	if (record_set(name, id))
+		fprintf(stderr, SD_ERR "hook %s: no record, so it will run again: %s\n",
+			name, strerror(errno));
+}
+
+/* Runs it if it is due. False if it is due again. */
+static bool handle(const char *name, const struct vmgencounter_info *info, bool forced)
+{
+	struct hook_run run = { .name = name, .path = path_of(name), .now = info };
+	char now[sizeof(run.old)];
+	enum record record = record_get(name, run.old, sizeof(run.old));
+
+	vmgen_format(&info->id, VMGEN_FORMAT_GUID, now, sizeof(now));
+	if (record == RECORD_NONE)		/* there was nothing before for it to handle */
+		note_handled(name, now);
+	if (record == RECORD_NONE || (record == RECORD_ID && !strcmp(run.old, now) && !forced))
+		return true;
+	if (record == RECORD_BAD)
+		run.old[0] = '\0';
+	if (access(run.path, X_OK)) {
+		fprintf(stderr, SD_WARNING "hook %s: not executable: chmod +x %s, or remove it\n",
+			name, run.path);
+		return true;
+	}
+	fprintf(stderr, SD_INFO "hook %s: generation %s\n", name, now);
+	if (!run_hook(&run, timeout))
+		return false;
+	note_handled(name, now);
+	return true;
+}
+
+/* ---- the device ---- */
+
+static bool is_same(const struct vm_gencounter *a, const struct vm_gencounter *b)
+{
+	return a->generation_count == b->generation_count &&
+	       a->generation_count_high == b->generation_count_high;
+}
+
+/* The generation; once the kernel's generator is reseeded for it, as hooks make keys. */
+static void get_info(struct vmgencounter_info *info)
+{
+	int i;
+
+	for (i = 0; i < 500; i++) {
+		if (vmgen_info(device, info))
+			die("/dev/vmgencounter", NULL);
+		if (!info->changes || info->reseeded == info->changes ||
+		    !(info->flags & VMGENCOUNTER_WAKEUP_AFTER_RESEED))
+			return;
+		poll(NULL, 0, 10);
+	}
+	fprintf(stderr, SD_WARNING "the kernel has not told of a reseed: hooks run without it\n");
+}
+
+static bool has_changed(const struct vmgencounter_info *known)
+{
+	struct vmgencounter_info info;
+
+	return !vmgen_info(device, &info) &&
+	       (info.changes != known->changes || !is_same(&info.id, &known->id));
+}
+
+/* Until there is news, or so many seconds are over; 0 is never. What is read is not news again. */
+static void wait_for_news(unsigned int seconds)
+{
+	struct pollfd p = { .fd = vmgen_fd(device), .events = POLLIN };
+	struct vm_gencounter id;
+
+	if (poll(&p, 1, seconds ? (int)seconds * 1000 : -1) < 0 && errno != EINTR)
+		die("poll", NULL);
+	if (p.revents & POLLHUP) {
+		fprintf(stderr, SD_NOTICE "the device is gone\n");
+		exit(EXIT_SUCCESS);
+	}
+	if (p.revents & POLLIN) {
+		if (read(p.fd, &id, sizeof(id)) < 0 && errno != EAGAIN)
+			die("/dev/vmgencounter", NULL);
+	} else if (p.revents & POLLERR) {
+		sleep(seconds && seconds < DEAF_PERIOD ? seconds : DEAF_PERIOD);
+	}
+}
+
+/* ---- passes ---- */
+
+/* For path units and whoever watches. */
+static void publish(const struct vmgencounter_info *info)
+{
+	char path[4096], id[40];
+
+	vmgen_format(&info->id, VMGEN_FORMAT_GUID, id, sizeof(id));
+	snprintf(path, sizeof(path), "%s/generation",
+		 from_environment("RUNTIME_DIRECTORY", "/run/vmgencounter"));
+	if (replace_file(AT_FDCWD, path, id, false))
+		fprintf(stderr, SD_ERR "%s cannot be written: %s\n", path, strerror(errno));
+}
+
+/* How many are due again. Ends when the generation does. */
+static unsigned int run_due_hooks(const struct vmgencounter_info *info, bool forced)
+{
+	struct dirent **hooks;
+	int n = scandir(HOOKS, &hooks, is_hook_name, alphasort), i;
+	unsigned int failed = 0;
+
+	if (n < 0 && errno != ENOENT)
+		fprintf(stderr, SD_ERR "%s cannot be read: %s\n", HOOKS, strerror(errno));
+	for (i = 0; i < n; i++) {
+		if (!has_changed(info))
+			failed += !handle(hooks[i]->d_name, info, forced);
+		free(hooks[i]);
+	}
+	if (n >= 0)
+		free(hooks);
+	if (!has_changed(info) && is_there(TARGET))
+		failed += !handle(TARGET, info, forced);
+	record_forget(is_there);
+	return failed;
+}
+
+static void tell_systemd(unsigned int failed, unsigned int pause)
+{
+	if (failed)
+		sd_notifyf(0, "READY=1\nSTATUS=%u hooks have failed, and run again in %u s",
+			   failed, pause);
+	else
+		sd_notify(0, "READY=1\nSTATUS=All hooks have handled this generation");
+}
+
+/* Seconds until hooks that have failed run again. */
+static unsigned int next_pause(unsigned int pause)
+{
+	return !pause ? 1 : pause < RETRY_MAX / 2 ? 2 * pause : RETRY_MAX;
+}
+
+/* An ID that is not to be trusted may be the one before: then all hooks run for each change. */
+static void serve(void)
+{
+	struct vmgencounter_info info, last;
+	unsigned int failed, pause = 0;
+	bool first = true, news;
+
+	for (;; last = info, first = false) {
+		get_info(&info);
+		news = first || info.changes != last.changes || !is_same(&info.id, &last.id);
+		if (news) {
+			publish(&info);
+			pause = 0;
+		}
+		failed = run_due_hooks(&info, news && info.flags & VMGENCOUNTER_ID_UNTRUSTED);
+		if (has_changed(&info))
+			continue;
+		pause = failed ? next_pause(pause) : 0;
+		tell_systemd(failed, pause);
+		wait_for_news(pause);
+	}
+}
+
+static void set_timeout(void)
+{
+	const char *text = getenv("VMGENCOUNTER_HOOK_TIMEOUT");
+	char *end;
+
+	if (!text)
+		return;
+	timeout = strtoul(text, &end, 10);
+	if (!timeout || *end || timeout > INT32_MAX) {
+		fprintf(stderr, SD_CRIT "VMGENCOUNTER_HOOK_TIMEOUT=%s is no number of seconds\n",
+			text);
+		exit(EXIT_FAILURE);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *state = from_environment("STATE_DIRECTORY", "/var/lib/vmgencounter");
+	sigset_t child;
+
+	if (argc > 1) {
+		fprintf(stderr, "usage: %s, which systemd runs; see vmgencounter-hooks(8)\n",
+			argv[0]);
+		return 2;
+	}
+	set_timeout();
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	device = vmgen_open("/dev/vmgencounter");
+	if (!device)
+		die("/dev/vmgencounter", "is the module loaded, on a machine that has an ID?");
+	if (record_open(state))
+		die(state, "hooks cannot be run without what they have handled");
+	serve();
+}
