@@ -204,6 +204,7 @@ RELEASE_TESTS = {
     "bench_test": ("selftests/host/bench_test", ("bookworm", "trixie-backports")),
     "secrets_test": ("selftests/host/secrets_test", ("bookworm", "trixie")),
     "openssl_package_test": ("selftests/host/openssl_package_test", ("bookworm", "trixie")),
+    "hooks_test": ("selftests/host/hooks_test", ("bookworm", "trixie")),
     "hibernate_test": ("selftests/host/hibernate_test",
                        ("bullseye", "bookworm", "trixie", "trixie-backports")),
 }
@@ -224,7 +225,8 @@ WHOLE = "bookworm"
 CORE_RELEASES = ("bullseye", "trixie-backports")
 CORE_TESTS = ("ioctl_test", "read_test", "poll_test", "mmap_test", "unbind_test",
               "vpci_ioctl_test")
-NOT_CORE = ("debian12_host_test", "debian13_host_test", "bench_test", "hibernate_test")
+NOT_CORE = ("debian12_host_test", "debian13_host_test", "bench_test", "hibernate_test",
+            "hooks_test")
 CORE_GUESTS = ("qemu", "acpi", "vpci")
 TIERS = ("test", "rest", "all")
 
