@@ -97,6 +97,8 @@ static bool handle(const char *name, const struct vmgencounter_info *info, bool 
 		return true;
 	if (record == RECORD_BAD)
 		run.old[0] = '\0';
+	else if (forced)
+		record_set(name, "due");	/* until it succeeds, whatever the ID is */
 	if (access(run.path, X_OK)) {
 		fprintf(stderr, SD_WARNING "hook %s: not executable: chmod +x %s, or remove it\n",
 			name, run.path);
@@ -193,7 +195,8 @@ static unsigned int run_due_hooks(const struct vmgencounter_info *info, bool for
 		free(hooks);
 	if (!has_changed(info) && is_there(TARGET))
 		failed += !handle(TARGET, info, forced);
-	record_forget(is_there);
+	if (n >= 0)			/* not those of a directory that is not there now */
+		record_forget(is_there);
 	return failed;
 }
 
