@@ -85,28 +85,30 @@ uninstall:
 	$(call remove-files,$(MODULE_FILE) $(VPCI_MODULE_FILE) $(SHARED_FILES))
 	$(refresh-system)
 
-#:   userspace       the library libvmgencounter, in build/userspace
-#:   userspace-install    install it, its manual page and the C headers
-#:   userspace-uninstall  remove it and its page; `uninstall` removes the headers
+#:   userspace       the libraries, libvmgencounter and that for sources from Windows, in
+#:                   build/userspace
+#:   userspace-install    install them, the manual page and the C headers
+#:   userspace-uninstall  remove them and the page; `uninstall` removes the headers
 # Variables of the command line, such as CC, LIBDIR and OUTPUT, go with it.
-library-make = $(MAKE) --no-print-directory -C userspace/lib DESTDIR=$(abspath $(DESTDIR)) PREFIX=$(PREFIX)
+make-below = $(MAKE) --no-print-directory -C userspace/$(1) DESTDIR=$(abspath $(DESTDIR)) PREFIX=$(PREFIX)
+library-make = $(call make-below,lib) $(1) && $(call make-below,win32) $(1)
 
 .PHONY: userspace userspace-install userspace-uninstall
 userspace:
-	$(library-make) all
+	$(call library-make,all)
 
 userspace-install:
 	$(call install-files,$(UAPI_FILES))
-	$(library-make) install
+	$(call library-make,install)
 
 userspace-uninstall:
-	$(library-make) uninstall
+	$(call library-make,uninstall)
 
 #:   openssl         the OpenSSL provider, in build/userspace/openssl
 #:   openssl-install      install it, its command and its manual page
 #:   openssl-uninstall    remove them
 .PHONY: openssl openssl-install openssl-uninstall
-provider-make = $(MAKE) --no-print-directory -C userspace/openssl DESTDIR=$(abspath $(DESTDIR)) PREFIX=$(PREFIX)
+provider-make = $(call make-below,openssl)
 
 openssl openssl-install openssl-uninstall:
 	@scripts/deps openssl
@@ -170,12 +172,12 @@ _stage: _install-shared
 
 # And what has to be compiled for them.
 _programs:
-	$(library-make) all
+	$(call library-make,all)
 	$(provider-make) all
 	$(hooks-make) all
 
 _stage-programs:
-	$(library-make) install
+	$(call library-make,install)
 	$(provider-make) install
 	$(hooks-make) install
 

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+/* As programs write it where the names of files have no case. */
+#include "setupapi.h"
