@@ -298,8 +298,8 @@ build/acpi-arm64/%.aml: selftests/qemu/%.asl
 # build-programs DIRECTORY COMPILER MAKE-ARGUMENTS
 build-programs = scripts/build-cache build/selftests/$(1) '*' \
 	"$$($(2) --version; ldd --version; scripts/kernel-source)" selftests/Makefile \
-	$(wildcard selftests/*.[ch]) selftests/host selftests/vmgencounter selftests/vpci include examples \
-	userspace/lib userspace/examples dkms.conf -- \
+	$(wildcard selftests/*.[ch]) selftests/host selftests/vmgencounter selftests/vpci selftests/win32 include examples \
+	userspace/lib userspace/win32 userspace/examples dkms.conf -- \
 	$(MAKE) --no-print-directory -j$(shell nproc) -C selftests $(3)
 
 selftests:

@@ -216,6 +216,7 @@ HOST_TESTS = {
     "demo_test": ["selftests/host/demo_test"],
     "install_test": ["selftests/host/install_test"],
     "library_test": ["selftests/host/library_test"],
+    "win32_headers_test": ["selftests/host/win32_headers_test"],
     "packages_test": ["selftests/host/packages_test"],
     "deno_test": ["selftests/host/deno_test"],
     "hang_test": ["selftests/host/hang_test"],
