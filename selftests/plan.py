@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What there is to run: tests, kernels, guests, word sizes, and in which tier.
 
-Tests of GUEST_TESTS are programs from selftests/vmgencounter and selftests/vpci, each of which
+Tests of GUEST_TESTS are programs from selftests/vmgencounter, vpci and win32, each of which
 is started in a guest of its own, so that one which takes the guest down takes no other test
 with it. Guests that are alike are booted once: as many as there are tests go on from where
 that one was saved. RELEASE_TESTS and HOST_TESTS run on this machine.
@@ -165,6 +165,12 @@ GUEST_TESTS = {
     "sysfs_test": (ALL, (64, 32), []),
     "unbind_test": (ALL, (64, 32), []),
     "lib_test": (("qemu", "acpi", "dt"), (64, 32), []),
+    "win32_test": (("qemu", "acpi"), (64, 32), []),
+    "win32_names_test": (("acpi",), (64, 32), []),
+    "win32_pending_test": (("qemu", "acpi"), (64, 32), []),
+    "win32_cancel_test": (("acpi",), (64, 32), []),
+    "win32_deaf_test": (("deaf",), (64,), []),
+    "win32_vpci_test": (("vpci", "hvpci"), (64, 32), []),
     # Its events are on from the boot: see there.
     "rng_test": (ALL + MODULE_GUESTS, (64,),
                  ["--append", "trace_event=sched:sched_waking ftrace=function"
@@ -191,8 +197,17 @@ GUEST_TESTS = {
     "vpci_torture_test": (("vpci", "hvpci"), (64,),
                           ["--timeout", "1800", "--append", "slub_debug=FZPU"]),
 }
-# The library sees of a kernel what the other tests compare on all of them.
-KERNELS_OF = {"lib_test": ("bullseye", "bookworm", "trixie-backports", "trixie-arm64")}
+# The libraries see of a kernel what the other tests compare on all of them. That for sources
+# from Windows waits in one of two ways: that of all kernels, and that of those from 6.8 on.
+KERNELS_OF = {
+    "lib_test": ("bullseye", "bookworm", "trixie-backports", "trixie-arm64"),
+    "win32_test": ("bookworm", "trixie-backports"),
+    "win32_names_test": ("bookworm",),
+    "win32_pending_test": ("bullseye", "bookworm", "trixie", "trixie-backports"),
+    "win32_cancel_test": ("bullseye", "bookworm", "trixie", "trixie-backports"),
+    "win32_deaf_test": ("bookworm",),
+    "win32_vpci_test": ("bookworm", "trixie-backports"),
+}
 # Of this machine too, with a release as their argument.
 RELEASE_TESTS = {
     "dkms_test": ("selftests/host/dkms_test",
@@ -225,7 +240,7 @@ HOST_TESTS = {
 WHOLE = "bookworm"
 CORE_RELEASES = ("bullseye", "trixie-backports")
 CORE_TESTS = ("ioctl_test", "read_test", "poll_test", "mmap_test", "unbind_test",
-              "vpci_ioctl_test")
+              "win32_pending_test", "vpci_ioctl_test")
 NOT_CORE = ("debian12_host_test", "debian13_host_test", "bench_test", "hibernate_test",
             "hooks_test")
 CORE_GUESTS = ("qemu", "acpi", "vpci")
