@@ -202,6 +202,20 @@ long long function_number(const char *function, const char *name)
 	return read_number(path);
 }
 
+int set_driver(const char *driver, const char *what)
+{
+	char path[PATH_MAX];
+	int err;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override",
+		 function_name("00.0"));
+	err = write_text(path, driver);
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/%s", driver, what);
+	return write_text(path, function_name("00.0"));
+}
+
 /* Also of a function that is gone, as all are on the first bus: "DDDD:BB:" and its own. */
 static void node_path(const char *function, char *path, size_t size)
 {

@@ -62,6 +62,9 @@ const char *function_name(const char *function);
 /* What sysfs says of its node: a number, -1 if there is none. */
 long long function_number(const char *function, const char *name);
 
+/* "bind" a driver to the function 00.0, or "unbind" it: 0 or an errno. */
+int set_driver(const char *driver, const char *what);
+
 /*
  * Uevents from now on, as udev hears them: a descriptor, or -1. next_uevent() waits for the
  * next one that has to do with a function on the first bus or its node, and gives all of its

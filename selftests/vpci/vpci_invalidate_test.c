@@ -498,21 +498,6 @@ TEST_F_TIMEOUT(invalid, poll_of_a_reader, TEST_TIMEOUT)
 
 /* ---- drivers ---- */
 
-/* Binds a driver to function 00.0, or takes it away: 0 or an errno. */
-static int set_driver(const char *driver, const char *what)
-{
-	char path[PATH_MAX];
-	int err;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override",
-		 function_name("00.0"));
-	err = write_text(path, driver);
-	if (err)
-		return err;
-	snprintf(path, sizeof(path), DRIVERS "/%s/%s", driver, what);
-	return write_text(path, function_name("00.0"));
-}
-
 static unsigned long long masks_told(void)
 {
 	char line[64];

@@ -22,7 +22,6 @@
 #define ROUND		20	/* seconds */
 #define PROGRESS	10	/* seconds between two lines about it */
 
-#define DRIVERS		"/sys/bus/pci/drivers"
 #define PARAM		"/sys/module/vpci_driver/parameters"
 #define GONE		(POLLHUP | POLLERR)
 
@@ -397,17 +396,12 @@ static void act_kill(struct actor *a)
 /* ---- drivers ---- */
 
 /* 0 or an errno. The function may be another one each time. */
-static int set_driver(struct actor *a, const char *driver, const char *what)
+static int move_driver(struct actor *a, const char *driver, const char *what)
 {
-	char path[PATH_MAX];
 	int err;
 
 	begin(a, what);
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override",
-		 function_name("00.0"));
-	err = write_text(path, driver);
-	snprintf(path, sizeof(path), DRIVERS "/%s/%s", driver, what);
-	err = err ?: write_text(path, function_name("00.0"));
+	err = set_driver(driver, what);
 	end(a);
 	return err;
 }
@@ -463,7 +457,7 @@ static void bind_driver(struct actor *a, const char *driver, bool holds_place)
 	int err;
 
 	pthread_mutex_lock(&bus_lock);
-	err = set_driver(a, driver, "bind");
+	err = move_driver(a, driver, "bind");
 	pthread_mutex_unlock(&bus_lock);
 	if (!err)
 		COUNT(binds);
@@ -474,8 +468,8 @@ static void bind_driver(struct actor *a, const char *driver, bool holds_place)
 /* The last one may have come late: while a function is added, what is written binds it. */
 static void unbind_all(struct actor *a)
 {
-	set_driver(a, "vpci_listener", "unbind");
-	set_driver(a, "vfio-pci", "unbind");
+	move_driver(a, "vpci_listener", "unbind");
+	move_driver(a, "vfio-pci", "unbind");
 }
 
 static void act_bind(struct actor *a)
@@ -497,7 +491,7 @@ static void act_bind(struct actor *a)
 	}
 	pause_up_to(a, 100);
 	pthread_mutex_lock(&bus_lock);
-	set_driver(a, driver, "unbind");
+	move_driver(a, driver, "unbind");
 	pthread_mutex_unlock(&bus_lock);
 	pause_up_to(a, 100);
 }

@@ -240,27 +240,15 @@ TEST_F_TIMEOUT(win32, failed_by_the_host, TEST_TIMEOUT)
 		     write_now(self->file, &self->write, sizeof(self->write), &self->n));
 }
 
-static int set_driver(const char *what)
-{
-	char path[128];
-	int err;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override",
-		 function_name("00.0"));
-	err = write_text(path, "vpci_listener");
-	snprintf(path, sizeof(path), DRIVERS "/vpci_listener/%s", what);
-	return err ?: write_text(path, function_name("00.0"));
-}
-
 TEST_F_TIMEOUT(win32, driver_that_listens, TEST_TIMEOUT)
 {
 	VPCI_INVALIDATE_BLOCK_OUTPUT out;
 
-	ASSERT_EQ(0, set_driver("bind"));
+	ASSERT_EQ(0, set_driver("vpci_listener", "bind"));
 	EXPECT_FAILS(ERROR_BUSY,
 		     DeviceIoControl(self->file, IOCTL_VPCI_INVALIDATE_BLOCK, NULL, 0, &out,
 				     sizeof(out), &self->n, NULL));
-	ASSERT_EQ(0, set_driver("unbind"));
+	ASSERT_EQ(0, set_driver("vpci_listener", "unbind"));
 }
 
 TEST_F_TIMEOUT(win32, function_that_goes, TEST_TIMEOUT)
