@@ -124,6 +124,15 @@ hooks hooks-install hooks-uninstall:
 	@scripts/deps hooks
 	$(hooks-make) $(or $(patsubst hooks-%,%,$(filter-out hooks,$@)),all)
 
+#:   vmgenctl        the command vmgenctl, in build/userspace/vmgenctl
+#:   vmgenctl-install     install it, its manual page and its completion for bash
+#:   vmgenctl-uninstall   remove them
+.PHONY: vmgenctl vmgenctl-install vmgenctl-uninstall
+vmgenctl-make = $(MAKE) --no-print-directory -C userspace/vmgenctl DESTDIR=$(abspath $(DESTDIR)) PREFIX=$(PREFIX)
+
+vmgenctl vmgenctl-install vmgenctl-uninstall:
+	$(vmgenctl-make) $(or $(patsubst vmgenctl-%,%,$(filter-out vmgenctl,$@)),all)
+
 #:   dkms-install    the same, the modules by way of dkms: rebuilt for each new kernel
 #:   dkms-remove     remove what `dkms-install` put there
 DKMS_SOURCE := $(SRCDIR)/vmgencounter-$(VERSION)
@@ -175,11 +184,13 @@ _programs:
 	$(call library-make,all)
 	$(provider-make) all
 	$(hooks-make) all
+	$(vmgenctl-make) all
 
 _stage-programs:
 	$(call library-make,install)
 	$(provider-make) install
 	$(hooks-make) install
+	$(vmgenctl-make) install
 
 #:   demo            boot a guest, give it new generations, show who notices; or
 #:                   with DEMO=clones, clone it, show what programs draw in both clones; or
@@ -299,7 +310,7 @@ build/acpi-arm64/%.aml: selftests/qemu/%.asl
 build-programs = scripts/build-cache build/selftests/$(1) '*' \
 	"$$($(2) --version; ldd --version; scripts/kernel-source)" selftests/Makefile \
 	$(wildcard selftests/*.[ch]) selftests/host selftests/vmgencounter selftests/vpci selftests/win32 include examples \
-	userspace/lib userspace/win32 userspace/examples dkms.conf -- \
+	userspace/lib userspace/win32 userspace/examples userspace/vmgenctl dkms.conf -- \
 	$(MAKE) --no-print-directory -j$(shell nproc) -C selftests $(3)
 
 selftests:
