@@ -171,6 +171,9 @@ GUEST_TESTS = {
     "win32_cancel_test": (("acpi",), (64, 32), []),
     "win32_deaf_test": (("deaf",), (64,), []),
     "win32_vpci_test": (("vpci", "hvpci"), (64, 32), []),
+    "vmgenctl_test": (("qemu", "acpi"), (64,), []),
+    "vmgenctl_exec_test": (("qemu", "acpi"), (64,), []),
+    "vmgenctl_deaf_test": (("deaf",), (64,), []),
     # Its events are on from the boot: see there.
     "rng_test": (ALL + MODULE_GUESTS, (64,),
                  ["--append", "trace_event=sched:sched_waking ftrace=function"
@@ -189,6 +192,7 @@ GUEST_TESTS = {
     "vpci_ioctl_test": (("vpci", "hvpci"), (64, 32), []),
     "vpci_host_test": (("vpci", "hvpci"), (64,), []),
     "vpci_invalidate_test": (("vpci", "hvpci"), (64, 32), []),
+    "vpci_vmgenctl_test": (("vpci", "hvpci"), (64,), []),
     "vpci_uring_test": (("vpci", "hvpci"), (64,), []),
     "vpci_bus_test": (("vpci", "sriov", "hvpci"), (64,), []),
     "vpci_wire_test": (("hvpci",), (64,), []),
@@ -208,6 +212,9 @@ KERNELS_OF = {
     "win32_deaf_test": ("bookworm",),
     "win32_vpci_test": ("bookworm", "trixie-backports"),
 }
+# And vmgenctl no more than the library does, which it runs on.
+CTL_TESTS = ("vmgenctl_test", "vmgenctl_exec_test", "vmgenctl_deaf_test", "vpci_vmgenctl_test")
+KERNELS_OF |= dict.fromkeys(CTL_TESTS, ("bookworm", "trixie-backports"))
 # Of this machine too, with a release as their argument.
 RELEASE_TESTS = {
     "dkms_test": ("selftests/host/dkms_test",
@@ -232,6 +239,7 @@ HOST_TESTS = {
     "install_test": ["selftests/host/install_test"],
     "library_test": ["selftests/host/library_test"],
     "win32_headers_test": ["selftests/host/win32_headers_test"],
+    "vmgenctl_host_test": ["selftests/host/vmgenctl_host_test"],
     "packages_test": ["selftests/host/packages_test"],
     "deno_test": ["selftests/host/deno_test"],
     "hang_test": ["selftests/host/hang_test"],
@@ -274,6 +282,7 @@ class Machine:
         lpj = 2500 if arm64 else 100000        # it counts by another clock
         command += [word.format(build=build, acpi=acpi, lpj=lpj) for word in GUESTS[self.guest][0]]
         command += self.options
+        programs = programs + sorted({("vmgenctl", bits) for name, bits in programs if name in CTL_TESTS})
         for name, bits in programs:
             binary = TOP / "build/selftests" / ("arm64" if arm64 else str(bits)) / name
             command += ["--file", f"{binary}:/tests/{bits}/{name}"]

@@ -191,6 +191,16 @@ int peek_id(struct vm_gencounter *id)
 	return err;
 }
 
+int peek_info(struct vmgencounter_info *info)
+{
+	int fd = open(VMGEN_DEVICE, O_RDONLY | O_CLOEXEC);
+	int err = ioctl(fd, VMGENCOUNTER_GET_INFO, info) ? errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
 bool same_id(const struct vm_gencounter *a, const struct vm_gencounter *b)
 {
 	return !memcmp(a, b, sizeof(*a));

@@ -74,6 +74,9 @@ struct shared_call *shared_call_start(int fd, const struct vm_gencounter *known)
 /* The current ID, by an open file of its own: delivered to nobody else. */
 int peek_id(struct vm_gencounter *id);
 
+/* All that the device tells: 0 or an errno. */
+int peek_info(struct vmgencounter_info *info);
+
 bool same_id(const struct vm_gencounter *a, const struct vm_gencounter *b);
 
 /*
