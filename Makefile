@@ -284,7 +284,7 @@ _host-kdir:
 		sed -n 's/.*linux-headers-\([0-9][^ ,]*\).*/\1/p')/build
 
 # Programs for guests, and the provider that cures them, built by their own compiler.
-build/%-programs.img: $(shell find userspace scripts/guest-root scripts/guest-image -type f) \
+build/%-programs.img: $(shell find userspace/lib userspace/openssl scripts/guest-root scripts/guest-image -type f) \
 		$(wildcard include/uapi/linux/*.h)
 	@mkdir -p $(@D)
 	scripts/guest-root $*-programs sh -c 'make -s -C userspace/openssl install \
