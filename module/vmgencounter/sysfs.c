@@ -61,6 +61,17 @@ static ssize_t reseeded_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(reseeded);
 
+/* For programs that cannot call ioctl(), such as a driver of Wine. */
+static ssize_t flags_show(struct device *dev, struct device_attribute *attr,
+			  char *buf)
+{
+	struct vmgencounter_info info = {};
+
+	vmgen_get_info(vmgen_of(dev), &info);
+	return sysfs_emit(buf, "%#x\n", info.flags);
+}
+static DEVICE_ATTR_RO(flags);
+
 static ssize_t device_interface_guid_show(struct device *dev,
 					  struct device_attribute *attr,
 					  char *buf)
@@ -74,6 +85,7 @@ static struct attribute *vmgen_attrs[] = {
 	&dev_attr_generation_guid.attr,
 	&dev_attr_changes.attr,
 	&dev_attr_reseeded.attr,
+	&dev_attr_flags.attr,
 	&dev_attr_device_interface_guid.attr,
 	NULL
 };

@@ -64,6 +64,15 @@ TEST_F(vmgen, flags_fit_the_kernel)
 		       intree_driver_late() ? ", loaded after vmgencounter" : "");
 }
 
+TEST_F(vmgen, sysfs_shows_them)
+{
+	char line[64], flags[16];
+
+	snprintf(flags, sizeof(flags), "%#x", self->info.flags);
+	ASSERT_EQ(0, read_line(VMGEN_SYSFS "/flags", line, sizeof(line)));
+	EXPECT_STREQ(flags, line);
+}
+
 TEST_F(vmgen, log_tells_the_source)
 {
 	const char *line = is_devicetree() ? ", changes from its interrupt" :

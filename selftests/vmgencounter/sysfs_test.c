@@ -373,6 +373,11 @@ FIXTURE_VARIANT_ADD(attribute, changes) {
 	.mode = 0444,
 };
 
+FIXTURE_VARIANT_ADD(attribute, flags) {
+	.name = "flags",
+	.mode = 0444,
+};
+
 FIXTURE_VARIANT_ADD(attribute, device_interface_guid) {
 	.name = "device_interface_guid",
 	.mode = 0444,
