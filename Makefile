@@ -23,6 +23,7 @@ PREFIX ?= /usr/local
 UDEVDIR ?= /usr/lib/udev/rules.d
 #:   SYSUSERSDIR  where the group's definition goes (/usr/lib/sysusers.d)
 SYSUSERSDIR ?= /usr/lib/sysusers.d
+#:   WINEPREFIX   the Wine prefix that wine-install is about (~/.wine)
 #:   MODPROBEDIR  where packages put what switches /dev/sysgenid on (/usr/lib/modprobe.d)
 MODPROBEDIR ?= /usr/lib/modprobe.d
 #:   SRCDIR       where dkms-install puts the sources (/usr/src)
@@ -133,6 +134,22 @@ vmgenctl-make = $(MAKE) --no-print-directory -C userspace/vmgenctl DESTDIR=$(abs
 vmgenctl vmgenctl-install vmgenctl-uninstall:
 	$(vmgenctl-make) $(or $(patsubst vmgenctl-%,%,$(filter-out vmgenctl,$@)),all)
 
+#:   wine            the driver for Wine, in build/userspace/wine
+#:   wine-install         put it into the Wine prefix WINEPREFIX, as its owner
+#:   wine-uninstall       take it out of there
+.PHONY: wine wine-install wine-uninstall
+wine-make = $(MAKE) --no-print-directory -C userspace/wine DESTDIR=$(abspath $(DESTDIR)) PREFIX=$(PREFIX)
+
+wine:
+	@scripts/deps wine
+	$(wine-make) all
+
+wine-install: wine
+	$(wine-make) prefix-install
+
+wine-uninstall:
+	$(wine-make) prefix-remove
+
 #:   dkms-install    the same, the modules by way of dkms: rebuilt for each new kernel
 #:   dkms-remove     remove what `dkms-install` put there
 DKMS_SOURCE := $(SRCDIR)/vmgencounter-$(VERSION)
@@ -185,12 +202,14 @@ _programs:
 	$(provider-make) all
 	$(hooks-make) all
 	$(vmgenctl-make) all
+	$(wine-make) all
 
 _stage-programs:
 	$(call library-make,install)
 	$(provider-make) install
 	$(hooks-make) install
 	$(vmgenctl-make) install
+	$(wine-make) install
 
 #:   demo            boot a guest, give it new generations, show who notices; or
 #:                   with DEMO=clones, clone it, show what programs draw in both clones; or
