@@ -273,7 +273,7 @@ TABLES := $(patsubst selftests/qemu/%.asl,build/acpi/%.aml,$(wildcard selftests/
 .PHONY: $(GUESTS:%=guest-%) _guest-root selftests _selftests-arm64
 $(GUESTS:%=guest-%): guest-%: build/%/vmgencounter.ko
 $(filter-out $(ARM64_GUESTS:%=guest-%),$(GUESTS:%=guest-%)): $(TABLES) selftests
-$(PROGRAMS:%=guest-%): guest-%: build/%-programs.img
+$(PROGRAMS:%=guest-%): guest-%: build/%-programs.img build/%-wine.img
 $(ARM64_GUESTS:%=guest-%): $(TABLES:build/acpi/%=build/acpi-arm64/%) _selftests-arm64
 
 guest-%:
@@ -313,6 +313,15 @@ build/%-programs.img: $(shell find userspace/lib userspace/openssl scripts/guest
 build/%-hooks.img: build/%/vmgencounter.ko selftests/host/hooks_image $(wildcard include/uapi/linux/*.h) \
 		$(shell find userspace/hooks userspace/lib scripts/guest-root scripts/guest-image -type f)
 	scripts/guest-root $*-hooks selftests/host/hooks_image $< $@
+
+# A prefix of Wine with the driver in it, and what is asked there: made here, as an emulated
+# processor would take its time.
+build/%-wine.img: $(wildcard userspace/wine/* selftests/wine/*) scripts/guest-root \
+		scripts/guest-image scripts/cut-wine
+	$(MAKE) -s -C userspace/wine
+	$(MAKE) -s -C selftests/wine
+	scripts/guest-root $*-wine sh -c 'VMGENCOUNTER_WINE=$(abspath build/userspace/wine) \
+		userspace/wine/vmgencounter-wine install && wineserver -w && scripts/guest-image $@'
 
 build/acpi/%.aml: selftests/qemu/%.asl
 	@mkdir -p $(@D)

@@ -227,6 +227,9 @@ RELEASE_TESTS = {
     "secrets_test": ("selftests/host/secrets_test", ("bookworm", "trixie")),
     "openssl_package_test": ("selftests/host/openssl_package_test", ("bookworm", "trixie")),
     "hooks_test": ("selftests/host/hooks_test", ("bookworm", "trixie")),
+    "wine_test": ("selftests/host/wine_test", ("bookworm", "trixie")),
+    "wine_device_test": ("selftests/host/wine_device_test", ("bookworm", "trixie")),
+    "wine_package_test": ("selftests/host/wine_package_test", ("bookworm", "trixie")),
     "hibernate_test": ("selftests/host/hibernate_test",
                        ("bullseye", "bookworm", "trixie", "trixie-backports")),
 }
@@ -250,7 +253,7 @@ CORE_RELEASES = ("bullseye", "trixie-backports")
 CORE_TESTS = ("ioctl_test", "read_test", "poll_test", "mmap_test", "unbind_test",
               "win32_pending_test", "vpci_ioctl_test")
 NOT_CORE = ("debian12_host_test", "debian13_host_test", "bench_test", "hibernate_test",
-            "hooks_test")
+            "hooks_test", "wine_device_test", "wine_package_test")
 CORE_GUESTS = ("qemu", "acpi", "vpci")
 TIERS = ("test", "rest", "all")
 
