@@ -106,7 +106,7 @@ void format_changed_at(const struct vmgencounter_info *info, char text[TIME_SIZE
 
 	if (!info->changed_at || !gmtime_r(&at, &tm) ||
 	    !strftime(text, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm))
-		strcpy(text, "-");
+		snprintf(text, TIME_SIZE, "-");
 }
 
 void print_json_changes(const struct vmgencounter_info *info)

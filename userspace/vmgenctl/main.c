@@ -117,6 +117,8 @@ static void check_arguments(const struct command *c, unsigned int count)
 		die_usage("it wants %s", c->max ? c->arguments : "no argument");
 }
 
+static int placeholders[3];	/* open to the end */
+
 /* Descriptors 0 to 2 must not become those of a device: each use of one that is closed fails. */
 static void occupy_standard_files(void)
 {
@@ -124,7 +126,7 @@ static void occupy_standard_files(void)
 
 	for (fd = 0; fd <= 2; fd++) {
 		if (fcntl(fd, F_GETFD) < 0)
-			open("/dev/null", fd ? O_RDONLY : O_WRONLY);
+			placeholders[fd] = open("/dev/null", fd ? O_RDONLY : O_WRONLY);
 	}
 }
 

@@ -10,8 +10,21 @@
 
 int wmain(int argc, wchar_t **argv, wchar_t **environment);
 
-/* A NULL where there is no memory, or what it says is no text. */
-static wchar_t **widen(char **texts)
+/* NULL where there is no memory, or what it says is no text. */
+static wchar_t *widen(const char *text)
+{
+	size_t length = mbstowcs(NULL, text, 0);
+	wchar_t *wide;
+
+	if (length == (size_t)-1)
+		return NULL;
+	wide = calloc(length + 1, sizeof(*wide));
+	if (wide)
+		mbstowcs(wide, text, length);
+	return wide;
+}
+
+static wchar_t **widen_all(char **texts)
 {
 	size_t i, n = 0;
 	wchar_t **wide;
@@ -19,15 +32,10 @@ static wchar_t **widen(char **texts)
 	while (texts[n])
 		n++;
 	wide = calloc(n + 1, sizeof(*wide));
-	for (i = 0; wide && i < n; i++) {
-		size_t length = mbstowcs(NULL, texts[i], 0);
-
-		if (length == (size_t)-1)
-			continue;
-		wide[i] = calloc(length + 1, sizeof(**wide));
-		if (wide[i])
-			mbstowcs(wide[i], texts[i], length);
-	}
+	if (!wide)
+		return NULL;
+	for (i = 0; i < n; i++)
+		wide[i] = widen(texts[i]);
 	return wide;
 }
 
@@ -36,7 +44,7 @@ int main(int argc, char **argv, char **environment)
 	wchar_t **wide_argv, **wide_environment;
 
 	setlocale(LC_CTYPE, "");
-	wide_argv = widen(argv);
-	wide_environment = widen(environment);
+	wide_argv = widen_all(argv);
+	wide_environment = widen_all(environment);
 	return wide_argv && wide_environment ? wmain(argc, wide_argv, wide_environment) : 1;
 }
