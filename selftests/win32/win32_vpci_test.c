@@ -11,7 +11,6 @@
 
 #include "kselftest_harness.h"
 
-#define DRIVERS	"/sys/bus/pci/drivers"
 #define BLOCK	3
 #define MANY	24	/* more than the host is given at once */
 
