@@ -274,6 +274,8 @@ TABLES := $(patsubst selftests/qemu/%.asl,build/acpi/%.aml,$(wildcard selftests/
 $(GUESTS:%=guest-%): guest-%: build/%/vmgencounter.ko
 $(filter-out $(ARM64_GUESTS:%=guest-%),$(GUESTS:%=guest-%)): $(TABLES) selftests
 $(PROGRAMS:%=guest-%): guest-%: build/%-programs.img build/%-wine.img
+guest-bullseye: build/bookworm-programs.img
+guest-trixie-backports: build/trixie-programs.img
 $(ARM64_GUESTS:%=guest-%): $(TABLES:build/acpi/%=build/acpi-arm64/%) _selftests-arm64
 
 guest-%:
@@ -302,12 +304,14 @@ _host-kdir:
 	@echo /lib/modules/$$(dpkg-query -W -f '$${Depends}' linux-headers-amd64 2>/dev/null | \
 		sed -n 's/.*linux-headers-\([0-9][^ ,]*\).*/\1/p')/build
 
-# Programs for guests, and the provider that cures them, built by their own compiler.
-build/%-programs.img: $(shell find userspace/lib userspace/openssl scripts/guest-root scripts/guest-image -type f) \
+# Programs for guests, the provider that cures them and the examples, built by their own compiler.
+build/%-programs.img: $(shell find userspace/lib userspace/openssl examples scripts/guest-root scripts/guest-image -type f) \
 		$(wildcard include/uapi/linux/*.h)
 	@mkdir -p $(@D)
 	scripts/guest-root $*-programs sh -c 'make -s -C userspace/openssl install \
-		OUTPUT=/tmp/openssl PREFIX=/usr && scripts/guest-image $@'
+		OUTPUT=/tmp/openssl PREFIX=/usr && \
+		make -s -C examples OUTPUT=/usr/local/bin CPPFLAGS=-I$(abspath include/uapi) && \
+		cp examples/*.py /usr/local/bin && scripts/guest-image $@'
 
 # A system with our hooks, for the kernel of the release's own root.
 build/%-hooks.img: build/%/vmgencounter.ko selftests/host/hooks_image $(wildcard include/uapi/linux/*.h) \

@@ -223,6 +223,8 @@ RELEASE_TESTS = {
     "novpci_test": ("selftests/host/novpci_test", ("trixie-novmgenid",)),
     "clones_test": ("selftests/host/clones_test",
                     tuple(name for name in RELEASES if not name.endswith("-arm64"))),
+    "loops_test": ("selftests/host/loops_test",
+                   ("bullseye", "bookworm", "trixie", "trixie-backports")),
     "bench_test": ("selftests/host/bench_test", ("bookworm", "trixie-backports")),
     "secrets_test": ("selftests/host/secrets_test", ("bookworm", "trixie")),
     "openssl_package_test": ("selftests/host/openssl_package_test", ("bookworm", "trixie")),
