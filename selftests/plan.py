@@ -246,6 +246,7 @@ HOST_TESTS = {
     "win32_headers_test": ["selftests/host/win32_headers_test"],
     "vmgenctl_host_test": ["selftests/host/vmgenctl_host_test"],
     "packages_test": ["selftests/host/packages_test"],
+    "rpm_test": ["selftests/host/rpm_test"],
     "deno_test": ["selftests/host/deno_test"],
     "hang_test": ["selftests/host/hang_test"],
 }
