@@ -98,13 +98,19 @@ static int64_t nanoseconds(clockid_t clock)
 	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-void format_changed_at(const struct vmgencounter_info *info, char text[TIME_SIZE])
+time_t changed_at(const struct vmgencounter_info *info)
 {
 	int64_t age = nanoseconds(CLOCK_BOOTTIME) - info->changed_at;
-	time_t at = (nanoseconds(CLOCK_REALTIME) - age) / 1000000000;
+
+	return info->changed_at ? (nanoseconds(CLOCK_REALTIME) - age) / 1000000000 : 0;
+}
+
+void format_changed_at(const struct vmgencounter_info *info, char text[TIME_SIZE])
+{
+	time_t at = changed_at(info);
 	struct tm tm;
 
-	if (!info->changed_at || !gmtime_r(&at, &tm) ||
+	if (!at || !gmtime_r(&at, &tm) ||
 	    !strftime(text, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm))
 		snprintf(text, TIME_SIZE, "-");
 }
@@ -225,9 +231,13 @@ int cmd_info(const struct options *o, char **words)
 	struct device device;
 
 	(void)words;
+	if (o->given & HAS(JSON) && o->given & HAS(OPENMETRICS))
+		die_usage("it takes --json or --openmetrics, not both");
 	open_device(&device, o);
 	if (o->given & HAS(JSON))
 		print_json_info(&device.info);
+	else if (o->given & HAS(OPENMETRICS))
+		print_metrics(&device.info);
 	else
 		print_info(&device);
 	warn_untrusted(&device.info);

@@ -26,7 +26,7 @@ static const struct command {
 } commands[] = {
 	{ NULL, "get", "", 0, 0, HAS(DEVICE) | HAS(FORMAT) | HAS(JSON), cmd_get,
 	  "Print the ID of the current generation." },
-	{ NULL, "info", "", 0, 0, HAS(DEVICE) | HAS(JSON), cmd_info,
+	{ NULL, "info", "", 0, 0, HAS(DEVICE) | HAS(JSON) | HAS(OPENMETRICS), cmd_info,
 	  "Print all that the device tells of it." },
 	{ NULL, "wait", "", 0, 0, HAS(DEVICE) | HAS(FORMAT) | HAS(JSON) | HAS(FROM) | HAS(TIMEOUT),
 	  cmd_wait, "Wait until the generation changes, and print the new ID." },

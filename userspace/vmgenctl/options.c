@@ -23,6 +23,7 @@ static const struct {
 	[OPT_DEVICE] = { "device", 'd', "PATH", "another device than /dev/vmgencounter" },
 	[OPT_FORMAT] = { "format", 'F', "FORMAT", "of IDs: windows (as without), uuid, hex, raw" },
 	[OPT_JSON] = { "json", 'j', NULL, "JSON; it has IDs in all formats" },
+	[OPT_OPENMETRICS] = { "openmetrics", 0, NULL, "metrics, for Prometheus and its like" },
 	[OPT_FROM] = { "from", 0, "ID", "the known ID, in any format: is it another one?" },
 	[OPT_TIMEOUT] = { "timeout", 't', "TIME", "end after 500ms, 5s, 2m or 1h; status 124" },
 	[OPT_NUM_EVENTS] = { "num-events", 'n', "N", "end after N lines" },

@@ -7,6 +7,7 @@
  *	output.c	stdout: lines, terminals, JSON, and that all of it was written
  *	advice.c	errors, each with what to do
  *	generation.c	get, info
+ *	metrics.c	info --openmetrics
  *	watch.c		wait, monitor, and how both wait
  *	exec.c		exec
  *	vpci.c		vpci list, read and write
@@ -22,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdnoreturn.h>
+#include <time.h>
 
 #include <vmgencounter.h>
 
@@ -38,8 +40,8 @@ enum {
 /* ---- options.c ---- */
 
 enum option_id {
-	OPT_DEVICE, OPT_FORMAT, OPT_JSON, OPT_FROM, OPT_TIMEOUT, OPT_NUM_EVENTS, OPT_BANNER,
-	OPT_IDLE_TIMEOUT, OPT_ONCE, OPT_RAW, OPT_HELP, OPT_VERSION,
+	OPT_DEVICE, OPT_FORMAT, OPT_JSON, OPT_OPENMETRICS, OPT_FROM, OPT_TIMEOUT, OPT_NUM_EVENTS,
+	OPT_BANNER, OPT_IDLE_TIMEOUT, OPT_ONCE, OPT_RAW, OPT_HELP, OPT_VERSION,
 };
 
 #define HAS(option)	(1U << OPT_##option)
@@ -120,9 +122,16 @@ void print_json_changes(const struct vmgencounter_info *info);
 bool is_reseeded(const struct vmgencounter_info *info);
 void warn_untrusted(const struct vmgencounter_info *info);
 
-/* When the last change was seen, UTC; "-" if there was none. */
+/* When the last change was seen, in seconds since the epoch; 0 if there was none. */
+time_t changed_at(const struct vmgencounter_info *info);
+
+/* The same as text, UTC; "-" if there was none. */
 #define TIME_SIZE	sizeof("2026-11-28T18:00:00Z")
 void format_changed_at(const struct vmgencounter_info *info, char text[TIME_SIZE]);
+
+/* ---- metrics.c ---- */
+
+void print_metrics(const struct vmgencounter_info *info);
 
 /* ---- watch.c ---- */
 
