@@ -173,6 +173,7 @@ GUEST_TESTS = {
     "win32_vpci_test": (("vpci", "hvpci"), (64, 32), []),
     "vmgenctl_test": (("qemu", "acpi"), (64,), []),
     "vmgenctl_exec_test": (("qemu", "acpi"), (64,), []),
+    "vmgenctl_info_test": (("qemu", "acpi"), (64,), []),
     "vmgenctl_deaf_test": (("deaf",), (64,), []),
     # Its events are on from the boot: see there.
     "rng_test": (ALL + MODULE_GUESTS, (64,),
@@ -213,7 +214,8 @@ KERNELS_OF = {
     "win32_vpci_test": ("bookworm", "trixie-backports"),
 }
 # And vmgenctl no more than the library does, which it runs on.
-CTL_TESTS = ("vmgenctl_test", "vmgenctl_exec_test", "vmgenctl_deaf_test", "vpci_vmgenctl_test")
+CTL_TESTS = ("vmgenctl_test", "vmgenctl_exec_test", "vmgenctl_info_test", "vmgenctl_deaf_test",
+             "vpci_vmgenctl_test")
 KERNELS_OF |= dict.fromkeys(CTL_TESTS, ("bookworm", "trixie-backports"))
 # Of this machine too, with a release as their argument.
 RELEASE_TESTS = {

@@ -20,6 +20,9 @@ TEST(it_says_what_it_cannot_do)
 	EXPECT_EQ(0, c.status);
 	EXPECT_NE(NULL, strstr(c.out, "\nwaiting: not possible, as the kernel does not hear"));
 	EXPECT_NE(NULL, strstr(c.out, "\nflags: MMAP ID_ALONE\n"));
+	ctl_run(&c, "info --openmetrics");
+	EXPECT_EQ(0, c.status);
+	EXPECT_NE(NULL, strstr(c.out, "\nvmgencounter_wakeup 0\n"));
 }
 
 TEST(it_says_what_it_can)
