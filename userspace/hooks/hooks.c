@@ -3,7 +3,9 @@
  * The service: which hooks are due, and when it looks
  *
  * A pass runs all hooks that are due, in order. When the ID changes meanwhile it begins anew.
- * Hooks that have failed are due again after a second, two, four, and so on.
+ * Hooks that have failed are due again after a second, two, four, and so on. The journal's entry
+ * of a generation comes before all hooks, and has a record as they have: so it tells of a disk
+ * that was cloned, too, and not again when the service starts anew.
  *
  * systemd is told that the service is ready after the first pass: what is ordered after it
  * starts with all hooks done, or failed once.
@@ -26,6 +28,7 @@
 
 #define HOOKS		"/etc/vmgencounter/hooks.d"
 #define TARGET		"vmgencounter.target"
+#define JOURNAL		"vmgencounter.journal"	/* no hook has such a name */
 #define TIMEOUT		90		/* seconds a hook may take */
 #define RETRY_MAX	300		/* seconds between two times that a hook fails */
 #define DEAF_PERIOD	10		/* seconds between looks at a device that cannot notify */
@@ -72,7 +75,7 @@ static const char *path_of(const char *name)
 
 static bool is_there(const char *name)
 {
-	return !access(path_of(name), F_OK);
+	return !strcmp(name, JOURNAL) || !access(path_of(name), F_OK);
 }
 
 /* Not one that is due again now: there may be no room on the disk for a long time. */
@@ -83,31 +86,58 @@ static void note_handled(const char *name, const char *id)
 			name, strerror(errno));
 }
 
+/* Sets what it has handled last, if it has to handle another one now. */
+static bool is_due(struct hook_run *run, bool forced)
+{
+	enum record record = record_get(run->name, run->old, sizeof(run->old));
+
+	if (record == RECORD_NONE) {		/* there was nothing before for it to handle */
+		note_handled(run->name, run->new);
+		return false;
+	}
+	if (record == RECORD_ID && !strcmp(run->old, run->new) && !forced)
+		return false;
+	if (record == RECORD_BAD)
+		run->old[0] = '\0';
+	else if (forced)
+		record_set(run->name, "due");	/* until it succeeds, whatever the ID is */
+	return true;
+}
+
+static struct hook_run run_for(const char *name, const struct vmgencounter_info *info)
+{
+	struct hook_run run = { .name = name, .path = path_of(name), .changes = info->changes };
+
+	vmgen_format(&info->id, VMGEN_FORMAT_GUID, run.new, sizeof(run.new));
+	return run;
+}
+
+static void tell_journal(const struct vmgencounter_info *info, bool forced)
+{
+	struct hook_run run = run_for(JOURNAL, info);
+
+	if (!is_due(&run, forced))
+		return;
+	journal_generation(&run);
+	note_handled(JOURNAL, run.new);
+}
+
 /* Runs it if it is due. False if it is due again. */
 static bool handle(const char *name, const struct vmgencounter_info *info, bool forced)
 {
-	struct hook_run run = { .name = name, .path = path_of(name), .now = info };
-	char now[sizeof(run.old)];
-	enum record record = record_get(name, run.old, sizeof(run.old));
+	struct hook_run run = run_for(name, info);
 
-	vmgen_format(&info->id, VMGEN_FORMAT_GUID, now, sizeof(now));
-	if (record == RECORD_NONE)		/* there was nothing before for it to handle */
-		note_handled(name, now);
-	if (record == RECORD_NONE || (record == RECORD_ID && !strcmp(run.old, now) && !forced))
+	if (!is_due(&run, forced))
 		return true;
-	if (record == RECORD_BAD)
-		run.old[0] = '\0';
-	else if (forced)
-		record_set(name, "due");	/* until it succeeds, whatever the ID is */
 	if (access(run.path, X_OK)) {
 		fprintf(stderr, SD_WARNING "hook %s: not executable: chmod +x %s, or remove it\n",
 			name, run.path);
 		return true;
 	}
-	fprintf(stderr, SD_INFO "hook %s: generation %s\n", name, now);
+	fprintf(stderr, SD_INFO "hook %s: generation %s\n", name, run.new);
 	if (!run_hook(&run, timeout))
 		return false;
-	note_handled(name, now);
+	note_handled(name, run.new);
 	return true;
 }
 
@@ -220,16 +250,18 @@ static void serve(void)
 {
 	struct vmgencounter_info info, last;
 	unsigned int failed, pause = 0;
-	bool first = true, news;
+	bool first = true, news, forced;
 
 	for (;; last = info, first = false) {
 		get_info(&info);
 		news = first || info.changes != last.changes || !is_same(&info.id, &last.id);
+		forced = news && info.flags & VMGENCOUNTER_ID_UNTRUSTED;
 		if (news) {
 			publish(&info);
+			tell_journal(&info, forced && !first);
 			pause = 0;
 		}
-		failed = run_due_hooks(&info, news && info.flags & VMGENCOUNTER_ID_UNTRUSTED);
+		failed = run_due_hooks(&info, forced);
 		if (has_changed(&info))
 			continue;
 		pause = failed ? next_pause(pause) : 0;

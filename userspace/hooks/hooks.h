@@ -27,13 +27,14 @@
  * @name: its file in the directory of hooks
  * @path: the same, whole
  * @old: the ID that it has handled last, "" if nobody knows
- * @now: what the device says
+ * @new: the ID that the device has now
+ * @changes: and how many changes it has counted
  */
 struct hook_run {
 	const char *name;
 	const char *path;
-	char old[40];
-	const struct vmgencounter_info *now;
+	char old[40], new[40];
+	unsigned long long changes;
 };
 
 /* ---- record.c: what is kept on disk ---- */
@@ -62,5 +63,13 @@ int replace_file(int dir, const char *path, const char *line, bool durable);
 
 /* Runs a hook, at most so many seconds. True if it has succeeded; says if it has not. */
 bool run_hook(const struct hook_run *run, unsigned int seconds);
+
+/* ---- journal.c: entries with an ID, which the journal's catalog explains ---- */
+
+/* The generation is new. Which hook it is does not matter. */
+void journal_generation(const struct hook_run *run);
+
+/* A hook that is to run again, and why. */
+void journal_failure(const struct hook_run *run, const char *format, ...);
 
 #endif /* VMGENCOUNTER_HOOKS_H */

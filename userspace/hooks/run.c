@@ -18,7 +18,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 
 #include "hooks.h"
@@ -27,12 +26,11 @@
 
 static void set_environment(const struct hook_run *run)
 {
-	char now[40], changes[24];
+	char changes[24];
 
-	vmgen_format(&run->now->id, VMGEN_FORMAT_GUID, now, sizeof(now));
-	snprintf(changes, sizeof(changes), "%llu", (unsigned long long)run->now->changes);
+	snprintf(changes, sizeof(changes), "%llu", run->changes);
 	setenv("VMGENCOUNTER_OLD_ID", run->old, 1);
-	setenv("VMGENCOUNTER_NEW_ID", now, 1);
+	setenv("VMGENCOUNTER_NEW_ID", run->new, 1);
 	setenv("VMGENCOUNTER_CHANGES", changes, 1);
 }
 
@@ -109,13 +107,12 @@ static void end_group(pid_t pid)
 	kill(-pid, SIGKILL);
 }
 
-static bool judge(const char *name, int status)
+static bool judge(const struct hook_run *run, int status)
 {
 	if (WIFSIGNALED(status))
-		fprintf(stderr, SD_ERR "hook %s: killed by signal %d\n", name, WTERMSIG(status));
+		journal_failure(run, "killed by signal %d", WTERMSIG(status));
 	else if (WEXITSTATUS(status))
-		fprintf(stderr, SD_ERR "hook %s: failed with status %d\n", name,
-			WEXITSTATUS(status));
+		journal_failure(run, "failed with status %d", WEXITSTATUS(status));
 	return !status;
 }
 
@@ -128,16 +125,14 @@ bool run_hook(const struct hook_run *run, unsigned int seconds)
 	set_environment(run);
 	err = spawn(run, &pid);
 	if (err) {
-		fprintf(stderr, SD_ERR "hook %s: %s does not start: %s\n", run->name, run->path,
-			strerror(err));
+		journal_failure(run, "%s does not start: %s", run->path, strerror(err));
 		return false;
 	}
 	in_time = wait_for(pid, seconds);
 	if (!in_time) {
-		fprintf(stderr, SD_ERR "hook %s: not done after %u seconds, so it is killed\n",
-			run->name, seconds);
+		journal_failure(run, "not done after %u seconds, so it is killed", seconds);
 		end_group(pid);
 	}
 	waitpid(pid, &status, 0);
-	return in_time && judge(run->name, status);
+	return in_time && judge(run, status);
 }
