@@ -315,7 +315,8 @@ build/%-programs.img: $(shell find userspace/lib userspace/openssl examples scri
 
 # A system with our hooks, for the kernel of the release's own root.
 build/%-hooks.img: build/%/vmgencounter.ko selftests/host/hooks_image $(wildcard include/uapi/linux/*.h) \
-		$(shell find userspace/hooks userspace/lib scripts/guest-root scripts/guest-image -type f)
+		$(shell find userspace/hooks userspace/vmgenctl userspace/lib scripts/guest-root \
+			scripts/guest-image -type f)
 	scripts/guest-root $*-hooks selftests/host/hooks_image $< $@
 
 # A prefix of Wine with the driver in it, and what is asked there: made here, as an emulated
