@@ -34,7 +34,7 @@ DKMSFLAGS ?=
 RELEASES ?=
 #:   TESTS        tests that `make test` runs, such as poll_test (its own choice)
 TESTS ?=
-#:   DEMO         what `make demo` shows: generation, clones or vpci (generation)
+#:   DEMO         what `make demo` shows: generation, clones, hooks or vpci (generation)
 DEMO ?= generation
 #:
 #: Targets:
@@ -213,6 +213,7 @@ _stage-programs:
 
 #:   demo            boot a guest, give it new generations, show who notices; or
 #:                   with DEMO=clones, clone it, show what programs draw in both clones; or
+#:                   with DEMO=hooks, the same, show what hooks renew in both; or
 #:                   with DEMO=vpci, give it configuration blocks, show who reads them
 #:   test            boot guests and run the tests: one kernel in full, what matters most on
 #:                   the oldest and the newest; with RELEASES or TESTS, all of those
@@ -225,7 +226,7 @@ _stage-programs:
 .PHONY: demo test test-all test-rest bench check
 demo:
 	scripts/deps demo
-	$(MAKE) build/bookworm/vmgencounter.ko $(if $(filter clones,$(DEMO)),build/bookworm-programs.img)
+	$(MAKE) build/bookworm/vmgencounter.ko $(patsubst %,build/bookworm-%.img,$(subst clones,programs,$(filter clones hooks,$(DEMO))))
 	demo/run $(DEMO)
 
 # selftests/run makes the guests, as their tests need them.

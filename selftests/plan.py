@@ -243,6 +243,7 @@ HOST_TESTS = {
     "debian13_host_test": ["selftests/host/debian_host_test", "trixie"],
     "vm_test": ["selftests/qemu/vm_test"],
     "demo_test": ["selftests/host/demo_test"],
+    "demo_hooks_test": ["selftests/host/demo_hooks_test"],
     "install_test": ["selftests/host/install_test"],
     "library_test": ["selftests/host/library_test"],
     "win32_headers_test": ["selftests/host/win32_headers_test"],
@@ -258,7 +259,7 @@ CORE_RELEASES = ("bullseye", "trixie-backports")
 CORE_TESTS = ("ioctl_test", "read_test", "poll_test", "mmap_test", "unbind_test",
               "win32_pending_test", "vpci_ioctl_test")
 NOT_CORE = ("debian12_host_test", "debian13_host_test", "bench_test", "hibernate_test",
-            "hooks_test", "wine_device_test", "wine_package_test")
+            "demo_hooks_test", "hooks_test", "wine_device_test", "wine_package_test")
 CORE_GUESTS = ("qemu", "acpi", "vpci")
 TIERS = ("test", "rest", "all")
 
