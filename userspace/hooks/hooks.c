@@ -9,6 +9,9 @@
  *
  * systemd is told that the service is ready after the first pass: what is ordered after it
  * starts with all hooks done, or failed once.
+ *
+ * Where the kernel does not hear of changes it looks at the ID each second: a hook that is late
+ * is better than none.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -31,7 +34,6 @@
 #define JOURNAL		"vmgencounter.journal"	/* no hook has such a name */
 #define TIMEOUT		90		/* seconds a hook may take */
 #define RETRY_MAX	300		/* seconds between two times that a hook fails */
-#define DEAF_PERIOD	10		/* seconds between looks at a device that cannot notify */
 
 static struct vmgen *device;
 static unsigned int timeout = TIMEOUT;
@@ -173,23 +175,42 @@ static bool has_changed(const struct vmgencounter_info *known)
 	       (info.changes != known->changes || !is_same(&info.id, &known->id));
 }
 
+static bool can_notify(const struct vmgencounter_info *info)
+{
+	return info->flags & VMGENCOUNTER_WAKEUP;
+}
+
+/* What is not as it should be, which nobody sees who does not read the kernel's log. */
+static void warn_of(const struct vmgencounter_info *info, bool first)
+{
+	if (first && !can_notify(info))
+		fprintf(stderr, SD_WARNING
+			"the kernel does not hear of changes here, and dmesg tells why: hooks run up to a second late; let those that make keys sleep a minute before, as the kernel's random numbers may be another clone's until then\n");
+	if (info->flags & VMGENCOUNTER_ID_UNTRUSTED)
+		fprintf(stderr, SD_WARNING
+			"the ID may be an old one, as the machine has hibernated in mode \"platform\", so all hooks run: load the module without platform_hibernation=1, which allows that mode\n");
+}
+
 /* Until there is news, or so many seconds are over; 0 is never. What is read is not news again. */
 static void wait_for_news(unsigned int seconds)
 {
 	struct pollfd p = { .fd = vmgen_fd(device), .events = POLLIN };
 	struct vm_gencounter id;
 
-	if (poll(&p, 1, seconds ? (int)seconds * 1000 : -1) < 0 && errno != EINTR)
-		die("poll", NULL);
-	if (p.revents & POLLHUP) {
-		fprintf(stderr, SD_NOTICE "the device is gone\n");
-		exit(EXIT_SUCCESS);
-	}
-	if (p.revents & POLLIN) {
-		if (read(p.fd, &id, sizeof(id)) < 0 && errno != EAGAIN)
+	for (;;) {
+		if (poll(&p, 1, seconds ? (int)seconds * 1000 : -1) < 0 && errno != EINTR)
+			die("poll", NULL);
+		if (p.revents & POLLHUP) {
+			fprintf(stderr, SD_NOTICE "the device is gone\n");
+			exit(EXIT_SUCCESS);
+		}
+		if (p.revents & POLLIN && read(p.fd, &id, sizeof(id)) < 0 && errno != EAGAIN)
 			die("/dev/vmgencounter", NULL);
-	} else if (p.revents & POLLERR) {
-		sleep(seconds && seconds < DEAF_PERIOD ? seconds : DEAF_PERIOD);
+		if (p.revents != POLLERR)	/* else it cannot notify, and has no news */
+			return;
+		sleep(1);
+		if (seconds && !--seconds)
+			return;
 	}
 }
 
@@ -230,13 +251,16 @@ static unsigned int run_due_hooks(const struct vmgencounter_info *info, bool for
 	return failed;
 }
 
-static void tell_systemd(unsigned int failed, unsigned int pause)
+static void tell_systemd(const struct vmgencounter_info *info, unsigned int failed,
+			 unsigned int pause)
 {
+	const char *more = can_notify(info) ? "" : "; looks each second, as nobody notifies";
+
 	if (failed)
-		sd_notifyf(0, "READY=1\nSTATUS=%u hooks have failed, and run again in %u s",
-			   failed, pause);
+		sd_notifyf(0, "READY=1\nSTATUS=%u hooks have failed, and run again in %u s%s",
+			   failed, pause, more);
 	else
-		sd_notify(0, "READY=1\nSTATUS=All hooks have handled this generation");
+		sd_notifyf(0, "READY=1\nSTATUS=All hooks have handled this generation%s", more);
 }
 
 /* Seconds until hooks that have failed run again. */
@@ -259,13 +283,14 @@ static void serve(void)
 		if (news) {
 			publish(&info);
 			tell_journal(&info, forced && !first);
+			warn_of(&info, first);
 			pause = 0;
 		}
 		failed = run_due_hooks(&info, forced);
 		if (has_changed(&info))
 			continue;
 		pause = failed ? next_pause(pause) : 0;
-		tell_systemd(failed, pause);
+		tell_systemd(&info, failed, pause);
 		wait_for_news(pause);
 	}
 }
