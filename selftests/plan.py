@@ -4,13 +4,15 @@
 Tests of GUEST_TESTS are programs from selftests/vmgencounter, vpci and win32, each of which
 is started in a guest of its own, so that one which takes the guest down takes no other test
 with it. Guests that are alike are booted once: as many as there are tests go on from where
-that one was saved. RELEASE_TESTS and HOST_TESTS run on this machine.
+that one was saved. Those of TOGETHER share one, and get one each if that is lost.
+RELEASE_TESTS and HOST_TESTS run on this machine.
 """
 import dataclasses
 import itertools
 import math
 import os
 import pathlib
+import re
 import zlib
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
@@ -217,6 +219,12 @@ KERNELS_OF = {
 CTL_TESTS = ("vmgenctl_test", "vmgenctl_exec_test", "vmgenctl_info_test", "vmgenctl_deaf_test",
              "vpci_vmgenctl_test")
 KERNELS_OF |= dict.fromkeys(CTL_TESTS, ("bookworm", "trixie-backports"))
+# Most of a short test is the time to restore its guest, and to translate the kernel's code for
+# another emulator once more. These run one after the other in one guest, as they leave it as it
+# was.
+TOGETHER = ("ioctl_test", "read_test", "poll_test", "mmap_test", "public_test", "sysfs_test",
+            "uring_test", "lib_test", "win32_test", "win32_names_test", "vmgenctl_test",
+            "vmgenctl_exec_test", "unbind_test")
 # Of this machine too, with a release as their argument.
 RELEASE_TESTS = {
     "dkms_test": ("selftests/host/dkms_test",
@@ -264,7 +272,7 @@ CORE_GUESTS = ("qemu", "acpi", "vpci")
 TIERS = ("test", "rest", "all")
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class Machine:
     """A kind of guest; its tests go on from where it was saved, or boot it themselves."""
     release: str
@@ -297,12 +305,15 @@ class Machine:
             command += ["--file", f"{binary}:/tests/{bits}/{name}"]
         return command + words
 
+    def restore_command(self, words):
+        return [str(VM), "run", "--from", str(self.directory), *words]
+
     def save_command(self):
         return self.boot_command(self.programs, [
             "--save", str(self.directory), "--", "sh", "-c", GUESTS[self.guest][1]])
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class Job:
     """One test in one guest, or on this machine."""
     name: str
@@ -312,6 +323,7 @@ class Job:
     bits: int = 0
     host_command: list = None
     machine: Machine = None
+    alone: bool = False        # whatever TOGETHER says
 
     @property
     def weight(self):          # in processors of this machine
@@ -344,15 +356,16 @@ class Job:
         if self.host_command:
             return self.host_command
         words = ["--times", str(self.times)]
-        program = f"{self.environment()} /tests/{self.bits}/{self.test}"
         if self.machine.saved:
-            return ([str(VM), "run", "--from", str(self.machine.directory)] + words
-                    + ["--", "sh", "-c", f"exec env {program}"])
+            return self.machine.restore_command(words + ["--", "sh", "-c", f"exec {self.program()}"])
         before = GUESTS[self.guest][1]
         if self.test == "stress_test":
             before += " && echo 1 >/sys/devices/system/cpu/cpu1/online"
         return self.machine.boot_command([(self.test, self.bits)], words + [
-            "--", "sh", "-c", f"{before} && exec env {program}"])
+            "--", "sh", "-c", f"{before} && exec {self.program()}"])
+
+    def program(self):
+        return f"env {self.environment()} /tests/{self.bits}/{self.test}"
 
     def environment(self):
         more = GUESTS[self.guest][2]
@@ -364,6 +377,19 @@ class Job:
         if self.kernel != MANY_ROUNDS.get(self.test, WHOLE) or self.bits == 32:
             more += f" ROUNDS={FEWER_ROUNDS}"
         return more
+
+
+# After each program of several in a guest: its status, and the guest's clock. On a line of its
+# own, wherever the program was killed.
+ENDED = re.compile(r"\n# ended with (\d+) at ([\d.]+)\n")
+
+
+def together_command(jobs, times):
+    """vm, to run these in one guest; what each prints ends with a line of ENDED."""
+    script = "ended() { read -r up _ </proc/uptime; echo; echo \"# ended with $1 at $up\"; }\nended 0\n"
+    script += "".join(f"{job.program()}\nended $?\n" for job in jobs)
+    return jobs[0].machine.restore_command(["--times", str(times), "--timeout", "1800",
+                                            "--", "sh", "-c", script])
 
 
 def has_guest(release, guest, bits):
