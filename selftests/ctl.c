@@ -102,7 +102,7 @@ bool ctl_line(struct ctl *c, char *line, size_t size)
 	return n;
 }
 
-/* The first word is the number of the call. */
+/* The first word is the number of the call; one that a stop has ended goes on as another one. */
 static bool is_in_poll(pid_t pid)
 {
 	char path[64], line[512], *end;
@@ -116,7 +116,7 @@ static bool is_in_poll(pid_t pid)
 	if (end != line && call == SYS_poll)
 		return true;
 #endif
-	return end != line && call == SYS_ppoll;
+	return end != line && (call == SYS_ppoll || call == SYS_restart_syscall);
 }
 
 static bool has_ended(pid_t pid)
