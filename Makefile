@@ -275,8 +275,7 @@ TABLES := $(patsubst selftests/qemu/%.asl,build/acpi/%.aml,$(wildcard selftests/
 $(GUESTS:%=guest-%): guest-%: build/%/vmgencounter.ko
 $(filter-out $(ARM64_GUESTS:%=guest-%),$(GUESTS:%=guest-%)): $(TABLES) selftests
 $(PROGRAMS:%=guest-%): guest-%: build/%-programs.img build/%-wine.img
-guest-bullseye: build/bookworm-programs.img
-guest-trixie-backports: build/trixie-programs.img
+guest-bullseye guest-trixie-backports: build/bookworm-programs.img
 $(ARM64_GUESTS:%=guest-%): $(TABLES:build/acpi/%=build/acpi-arm64/%) _selftests-arm64
 
 guest-%:
