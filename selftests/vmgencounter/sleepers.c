@@ -114,12 +114,16 @@ static void prepare(struct machine *m)
 	draw(m->past);
 }
 
+/* Not with the signals that waiter_spawn() has blocked: a shell waits for SIGCHLD. */
 static int run(char *argv[])
 {
 	pid_t child = fork();
+	sigset_t none;
 	int status;
 
 	if (!child) {
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
 		execvp(argv[0], argv);
 		err(127, "%s", argv[0]);
 	}
