@@ -221,10 +221,12 @@ CTL_TESTS = ("vmgenctl_test", "vmgenctl_exec_test", "vmgenctl_info_test", "vmgen
 KERNELS_OF |= dict.fromkeys(CTL_TESTS, ("bookworm", "trixie-backports"))
 # Most of a short test is the time to restore its guest, and to translate the kernel's code for
 # another emulator once more. These run one after the other in one guest, as they leave it as it
-# was.
-TOGETHER = ("ioctl_test", "read_test", "poll_test", "mmap_test", "public_test", "sysfs_test",
-            "uring_test", "lib_test", "win32_test", "win32_names_test", "vmgenctl_test",
-            "vmgenctl_exec_test", "unbind_test")
+# was; the first want no change and no message before them.
+TOGETHER = ("flags_test", "vmgenctl_info_test", "ioctl_test", "read_test", "poll_test",
+            "mmap_test", "public_test", "sysfs_test", "uring_test", "lib_test", "win32_test",
+            "win32_names_test", "win32_pending_test", "win32_cancel_test", "vmgenctl_test",
+            "vmgenctl_exec_test", "unbind_test", "vpci_vmgenctl_test", "vpci_ioctl_test",
+            "vpci_uring_test", "vpci_memory_test", "win32_vpci_test")
 # Of this machine too, with a release as their argument.
 RELEASE_TESTS = {
     "dkms_test": ("selftests/host/dkms_test",
