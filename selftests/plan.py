@@ -357,7 +357,7 @@ class Job:
     def command(self):
         if self.host_command:
             return self.host_command
-        words = ["--times", str(self.times)]
+        words = ["--times", str(self.times), "--console", str(self.log.with_suffix(".console"))]
         if self.machine.saved:
             return self.machine.restore_command(words + ["--", "sh", "-c", f"exec {self.program()}"])
         before = GUESTS[self.guest][1]
@@ -390,8 +390,9 @@ def together_command(jobs, times):
     """vm, to run these in one guest; what each prints ends with a line of ENDED."""
     script = "ended() { read -r up _ </proc/uptime; echo; echo \"# ended with $1 at $up\"; }\nended 0\n"
     script += "".join(f"{job.program()}\nended $?\n" for job in jobs)
-    return jobs[0].machine.restore_command(["--times", str(times), "--timeout", "1800",
-                                            "--", "sh", "-c", script])
+    return jobs[0].machine.restore_command([
+        "--times", str(times), "--console", str(times.with_suffix(".console")), "--timeout", "1800",
+        "--", "sh", "-c", script])
 
 
 def has_guest(release, guest, bits):
