@@ -221,7 +221,8 @@ CTL_TESTS = ("vmgenctl_test", "vmgenctl_exec_test", "vmgenctl_info_test", "vmgen
 KERNELS_OF |= dict.fromkeys(CTL_TESTS, ("bookworm", "trixie-backports"))
 # Most of a short test is the time to restore its guest, and to translate the kernel's code for
 # another emulator once more. These run one after the other in one guest, as they leave it as it
-# was; the first want no change and no message before them.
+# was. flags_test and vmgenctl_info_test want no change before them, vpci_vmgenctl_test the
+# module as the guest has loaded it, and what may break most is last.
 TOGETHER = ("flags_test", "vmgenctl_info_test", "ioctl_test", "read_test", "poll_test",
             "mmap_test", "public_test", "sysfs_test", "uring_test", "lib_test", "win32_test",
             "win32_names_test", "win32_pending_test", "win32_cancel_test", "vmgenctl_test",
