@@ -153,6 +153,12 @@ FEWER_ROUNDS = 25              # percent
 # part of a processor that each takes.
 WAITING = {"vpci_host_test": 0.25, "vpci_invalidate_test": 0.5, "vpci_bus_test": 0.5}
 
+# rng_test wants events that are on from the boot: see there. The others, which share that boot,
+# do not look at them.
+EVENTS = ["--append", "trace_event=sched:sched_waking ftrace=function"
+          " ftrace_filter=add_device_randomness,crng_reseed"]
+TRACED = ALL + MODULE_GUESTS
+
 # Program: (guests, word sizes, more arguments for the guest)
 GUEST_TESTS = {
     "stress_test": (("fast", "acpi", "dt", "dt-irq"), (64,),
@@ -177,10 +183,7 @@ GUEST_TESTS = {
     "vmgenctl_exec_test": (("qemu", "acpi"), (64,), []),
     "vmgenctl_info_test": (("qemu", "acpi"), (64,), []),
     "vmgenctl_deaf_test": (("deaf",), (64,), []),
-    # Its events are on from the boot: see there.
-    "rng_test": (ALL + MODULE_GUESTS, (64,),
-                 ["--append", "trace_event=sched:sched_waking ftrace=function"
-                  " ftrace_filter=add_device_randomness,crng_reseed"]),
+    "rng_test": (TRACED, (64,), EVENTS),
     "flags_test": (ALL + MODULE_GUESTS + ("deaf", "dt-deaf"), (64,), []),
     "sysgenid_test": (("sysgenid",), (64,),
                       ["--append", "ftrace=function ftrace_filter=crng_reseed"]),
@@ -226,7 +229,7 @@ KERNELS_OF |= dict.fromkeys(CTL_TESTS, ("bookworm", "trixie-backports"))
 TOGETHER = ("flags_test", "vmgenctl_info_test", "ioctl_test", "read_test", "poll_test",
             "mmap_test", "public_test", "sysfs_test", "uring_test", "lib_test", "win32_test",
             "win32_names_test", "win32_pending_test", "win32_cancel_test", "vmgenctl_test",
-            "vmgenctl_exec_test", "unbind_test", "vpci_vmgenctl_test", "vpci_ioctl_test",
+            "vmgenctl_exec_test", "rng_test", "unbind_test", "vpci_vmgenctl_test", "vpci_ioctl_test",
             "vpci_uring_test", "vpci_memory_test", "win32_vpci_test")
 # Of this machine too, with a release as their argument.
 RELEASE_TESTS = {
@@ -446,7 +449,7 @@ def add_machines(jobs):
     for job in jobs:
         if job.host_command:
             continue
-        options = tuple(GUEST_TESTS[job.test][2])
+        options = tuple(GUEST_TESTS[job.test][2] or (EVENTS if job.guest in TRACED else []))
         key = (job.kernel, job.guest, options)
         job.machine = machines.setdefault(key, Machine(*key))
         job.machine.programs.append((job.test, job.bits))
