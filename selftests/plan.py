@@ -183,7 +183,7 @@ GUEST_TESTS = {
     "vmgenctl_exec_test": (("qemu", "acpi"), (64,), []),
     "vmgenctl_info_test": (("qemu", "acpi"), (64,), []),
     "vmgenctl_deaf_test": (("deaf",), (64,), []),
-    "rng_test": (TRACED, (64,), EVENTS),
+    "rng_test": (TRACED, (64,), []),
     "flags_test": (ALL + MODULE_GUESTS + ("deaf", "dt-deaf"), (64,), []),
     "sysgenid_test": (("sysgenid",), (64,),
                       ["--append", "ftrace=function ftrace_filter=crng_reseed"]),
