@@ -34,6 +34,8 @@ DKMSFLAGS ?=
 RELEASES ?=
 #:   TESTS        tests that `make test` runs, such as poll_test (its own choice)
 TESTS ?=
+#:   MINUTES      start no test after so many, and name those that did not run (no limit)
+MINUTES ?=
 #:   DEMO         what `make demo` shows: generation, clones, hooks or vpci (generation)
 DEMO ?= generation
 #:
@@ -230,7 +232,8 @@ demo:
 	demo/run $(DEMO)
 
 # selftests/run makes the guests, as their tests need them.
-run-tests = selftests/run --tier $(1) $(if $(RELEASES),--releases "$(RELEASES)") $(TESTS)
+run-tests = selftests/run --tier $(1) $(if $(RELEASES),--releases "$(RELEASES)") \
+	$(if $(MINUTES),--minutes $(MINUTES)) $(TESTS)
 
 test:
 	scripts/deps $(if $(filter %-arm64,$(or $(RELEASES),$(if $(TESTS),$(GUESTS)))),test-all,test)

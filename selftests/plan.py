@@ -456,14 +456,17 @@ def add_machines(jobs):
         job.machine.users += 1
 
 
-def plan(tier, releases, wanted):
+def plan(tier, releases, wanted, first=0):
     """The jobs, those that take long first: the others then fill what time is left.
-    Wanted are names of tests or of jobs; none means all."""
+    Wanted are names of tests or of jobs; none means all. The order of releases is rotated by
+    first, any number."""
+    first %= len(RELEASES)
+    order = RELEASES[first:] + RELEASES[:first]
     jobs = [job for job in [*host_jobs(releases), *guest_jobs(releases)]
             if tier in ("all", job.tier)
             and (not wanted or job.test in wanted or job.name in wanted)]
     jobs.sort(key=lambda job: (job.needs != WHOLE, not job.host_command,
-                               RELEASES.index(job.needs), job.guest,
+                               order.index(job.needs), job.guest,
                                job.test not in WAITING))
     add_machines(jobs)
     return jobs
