@@ -271,14 +271,11 @@ CROSS_bookworm-arm64 := CROSS_COMPILE=aarch64-linux-gnu-
 CROSS_trixie-arm64 := $(CROSS_bookworm-arm64)
 GUESTS := bullseye bookworm trixie trixie-backports trixie-rt trixie-novmgenid trixie-modvmgenid \
 	$(ARM64_GUESTS)
-PROGRAMS := bookworm trixie
 TABLES := $(patsubst selftests/qemu/%.asl,build/acpi/%.aml,$(wildcard selftests/qemu/*.asl))
 
 .PHONY: $(GUESTS:%=guest-%) _guest-root selftests _selftests-arm64
 $(GUESTS:%=guest-%): guest-%: build/%/vmgencounter.ko
 $(filter-out $(ARM64_GUESTS:%=guest-%),$(GUESTS:%=guest-%)): $(TABLES) selftests
-$(PROGRAMS:%=guest-%): guest-%: build/%-programs.img build/%-wine.img
-guest-bullseye guest-trixie-backports: build/bookworm-programs.img
 $(ARM64_GUESTS:%=guest-%): $(TABLES:build/acpi/%=build/acpi-arm64/%) _selftests-arm64
 
 guest-%:

@@ -251,6 +251,12 @@ RELEASE_TESTS = {
     "hibernate_test": ("selftests/host/hibernate_test",
                        ("bullseye", "bookworm", "trixie", "trixie-backports")),
 }
+# The disk image that make has to make for these, which brings a Debian system; those of other
+# releases take WHOLE's.
+IMAGES = {"secrets_test": "programs", "loops_test": "programs", "deno_test": "programs",
+          "openssl_package_test": "programs", "wine_test": "wine", "wine_device_test": "wine",
+          "wine_package_test": "wine"}
+IMAGE_RELEASES = ("bookworm", "trixie")
 # Those that want a guest and do not care which take bookworm's.
 HOST_TESTS = {
     "debian12_host_test": ["selftests/host/debian_host_test", "bookworm"],
@@ -336,9 +342,18 @@ class Job:
         return math.inf if self.test in PARALLEL else WAITING.get(self.test, 1)
 
     @property
-    def needs(self):
-        """The release whose system must be there."""
+    def release(self):
+        """Whose system it wants."""
         return self.kernel or WHOLE
+
+    @property
+    def needs(self):
+        """What make has to make before."""
+        targets = [f"guest-{self.release}"]
+        if self.test in IMAGES:
+            system = self.release if self.release in IMAGE_RELEASES else WHOLE
+            targets.append(f"build/{system}-{IMAGES[self.test]}.img")
+        return targets
 
     @property
     def log(self):
@@ -355,7 +370,7 @@ class Job:
 
     @property
     def tier(self):
-        whole = self.needs == WHOLE and self.test not in NOT_CORE
+        whole = self.release == WHOLE and self.test not in NOT_CORE
         return "test" if whole or self.is_core else "rest"
 
     def command(self):
@@ -465,8 +480,8 @@ def plan(tier, releases, wanted, first=0):
     jobs = [job for job in [*host_jobs(releases), *guest_jobs(releases)]
             if tier in ("all", job.tier)
             and (not wanted or job.test in wanted or job.name in wanted)]
-    jobs.sort(key=lambda job: (job.needs != WHOLE, not job.host_command,
-                               order.index(job.needs), job.guest,
+    jobs.sort(key=lambda job: (job.release != WHOLE, not job.host_command,
+                               order.index(job.release), job.guest,
                                job.test not in WAITING))
     add_machines(jobs)
     return jobs
