@@ -356,6 +356,11 @@ class Job:
         return targets
 
     @property
+    def is_long(self):
+        """It may take minutes."""
+        return bool(self.host_command) or self.test == "vpci_torture_test"
+
+    @property
     def log(self):
         return LOGS / (self.name.replace(" ", "-") + ".log")
 
@@ -480,7 +485,7 @@ def plan(tier, releases, wanted, first=0):
     jobs = [job for job in [*host_jobs(releases), *guest_jobs(releases)]
             if tier in ("all", job.tier)
             and (not wanted or job.test in wanted or job.name in wanted)]
-    jobs.sort(key=lambda job: (job.release != WHOLE, not job.host_command,
+    jobs.sort(key=lambda job: (job.release != WHOLE, not job.is_long,
                                order.index(job.release), job.guest,
                                job.test not in WAITING))
     add_machines(jobs)
