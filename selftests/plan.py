@@ -485,7 +485,7 @@ def plan(tier, releases, wanted, first=0):
     jobs = [job for job in [*host_jobs(releases), *guest_jobs(releases)]
             if tier in ("all", job.tier)
             and (not wanted or job.test in wanted or job.name in wanted)]
-    jobs.sort(key=lambda job: (job.release != WHOLE, not job.is_long,
+    jobs.sort(key=lambda job: (job.release != WHOLE, not job.is_long, job.test not in PARALLEL,
                                order.index(job.release), job.guest,
                                job.test not in WAITING))
     add_machines(jobs)
