@@ -342,7 +342,7 @@ build/acpi-arm64/%.aml: selftests/qemu/%.asl
 # build-programs DIRECTORY COMPILER MAKE-ARGUMENTS
 build-programs = scripts/build-cache build/selftests/$(1) '*' \
 	"$$($(2) --version; ldd --version; scripts/kernel-source)" selftests/Makefile \
-	$(wildcard selftests/*.[ch]) selftests/host selftests/vmgencounter selftests/vpci selftests/win32 include examples \
+	$(wildcard selftests/*.[ch] selftests/host/*.[ch]) selftests/vmgencounter selftests/vpci selftests/win32 include examples \
 	userspace/lib userspace/win32 userspace/examples userspace/vmgenctl dkms.conf -- \
 	$(MAKE) --no-print-directory -j$(shell nproc) -C selftests $(3)
 
