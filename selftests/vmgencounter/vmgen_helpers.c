@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "vmgen_helpers.h"
@@ -19,23 +20,77 @@ int test_command(const char *command)
 	return write_text("/dev/vmgen_test", command);
 }
 
-static int restore_snapshot(const char *command)
+/* What vm answers to "new-generation NAME @wish". 0 or an errno. */
+static int ask_vm(int fifo, const char *name, const char *wish, char *answer, size_t size)
 {
-	return system(command) == 0 ? 0 : EIO;
+	char request[128];
+	ssize_t n;
+	int err;
+
+	snprintf(request, sizeof(request), "new-generation %s %s\n", name, wish);
+	err = write_text("/dev/vm-control", request);
+	if (err)
+		return err;
+	do
+		n = read(fifo, answer, size - 1);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno;
+	answer[n] = '\0';
+	answer[strcspn(answer, "\n")] = '\0';
+	return 0;
+}
+
+int restore_snapshot(const char *wish, char *guid)
+{
+	char path[64], answer[128];
+	int fifo, err;
+
+	snprintf(path, sizeof(path), "/run/vm/test-%d", gettid());
+	unlink(path);	/* of a test that was killed */
+	if (mkfifo(path, 0600))
+		return errno;
+	/* Opened both ways, so that the answer finds a reader whenever it comes. */
+	fifo = open(path, O_RDWR | O_CLOEXEC);
+	err = fifo < 0 ? errno : ask_vm(fifo, basename(path), wish, answer, sizeof(answer));
+	close(fifo);
+	unlink(path);
+	if (!err && sscanf(answer, "ok %36s", guid) != 1) {
+		fprintf(stderr, "# vm: %s\n", answer);
+		err = EIO;
+	}
+	return err;
+}
+
+/* Does not wait where the driver has no device, or where it is not told of changes. */
+static void wait_until_reseeded(void)
+{
+	struct vmgencounter_info info;
+
+	while (!peek_info(&info) && info.flags & VMGENCOUNTER_WAKEUP_AFTER_RESEED &&
+	       info.reseeded != info.changes)
+		usleep(1000);
 }
 
 int new_generation(void)
 {
+	char guid[GUID_SIZE];
+	int err;
+
 	if (fast_device())
 		return test_command("change");
-	return restore_snapshot("new-generation >/dev/null");
+	err = restore_snapshot("", guid);
+	/* The guest runs a moment before it gets the Notify. */
+	if (!err)
+		wait_until_reseeded();
+	return err;
 }
 
 int spurious_notify(void)
 {
-	if (fast_device())
-		return test_command("notify");
-	return restore_snapshot("new-generation --same >/dev/null");
+	char guid[GUID_SIZE];
+
+	return fast_device() ? test_command("notify") : restore_snapshot("--same", guid);
 }
 
 void device_name(char *name, size_t size)

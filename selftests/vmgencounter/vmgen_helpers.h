@@ -4,7 +4,7 @@
  * waiter of each kind.
  *
  * The tests run on either of two devices. On QEMU's, a change is a snapshot
- * restored under a new ID (seconds); on ours of vmgen-ssdt.asl or vmgen.dtsi the
+ * restored under a new ID (half a second); on ours of vmgen-ssdt.asl or vmgen.dtsi the
  * test module makes it (under a millisecond). Tests that need many changes or the
  * steps of a change apart are for the second only, and their programs are not
  * started on the first.
@@ -37,11 +37,24 @@
 /* Ours, of the SSDT or the devicetree: changes are fast, and their steps can be had alone. */
 bool fast_device(void);
 
-/* A real change; returns when the guest runs with the new ID. 0 or an errno. */
+/*
+ * A real change; returns when the guest runs with the new ID and the generator is reseeded for
+ * it. 0 or an errno.
+ */
 int new_generation(void);
 
 /* A Notify without a change, by the means of the device. 0 or an errno. */
 int spurious_notify(void);
+
+#define GUID_SIZE	37	/* with the NUL */
+
+/*
+ * Have vm restore a snapshot of this guest, as selftests/qemu/new-generation does, but without
+ * running programs. An emulator that has just begun takes a tenth of a second for each.
+ * @wish is a GUID, "--same" or "". @guid is what the guest has then, GUID_SIZE bytes. 0 or an
+ * errno.
+ */
+int restore_snapshot(const char *wish, char *guid);
 
 /* Write a command to the test module: 0 or an errno. Fast device only. */
 int test_command(const char *command);
