@@ -42,9 +42,9 @@ def thread_times(pid):
 
 
 class Qemu:
-    """One QEMU process, connected to our sockets."""
+    """One QEMU process, which is connected to our sockets and inherits some descriptors."""
 
-    def __init__(self, command):
+    def __init__(self, command, descriptors):
         self.events = []
         self.errors = Path("qemu-errors")
         listeners = {name: self.listen(name) for name in LINES + ("qmp",)}
@@ -53,7 +53,8 @@ class Qemu:
             self.process = subprocess.Popen(
                 [find_program("setpriv", "util-linux"), "--pdeathsig", "KILL"]
                 + command,
-                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
+                pass_fds=descriptors)
         try:
             self.sockets = {name: self.accept(listener)
                             for name, listener in listeners.items()}
@@ -137,14 +138,14 @@ class Qemu:
         return "fd:state"
 
     def save(self, path):
-        """Writes the stopped guest's state to a file."""
-        self.report_migration()
+        """Writes the stopped guest's state to a file, without memory that is a file itself."""
+        self.prepare_migration()
         self.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
         self.qmp("migrate", uri=self.file(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
         self.wait_migration()
 
     def load(self, path):
-        self.report_migration()
+        self.prepare_migration()
         self.qmp("migrate-incoming", uri=self.file(path, os.O_RDONLY))
         self.wait_migration()
         self.qmp("cont")
@@ -158,9 +159,12 @@ class Qemu:
         """QEMU before 9.0 wakes a guest to save it, maybe so early that it gets no new ID."""
         return self.major >= 9
 
-    def report_migration(self):
+    def prepare_migration(self):
+        """Both sides must ignore memory that is a file, whether there is any or not. QEMU calls
+        that experimental."""
         self.qmp("migrate-set-capabilities",
-                 capabilities=[{"capability": "events", "state": True}])
+                 capabilities=[{"capability": name, "state": True}
+                               for name in ("events", "x-ignore-shared")])
 
     def times(self):
         """Processor time of all threads so far, and for how long the one that waited most
