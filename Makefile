@@ -282,19 +282,19 @@ guest-%:
 	@echo "no release '$*' is known; there are: $(GUESTS)" >&2; exit 1
 
 # In the release's own root, by its own compiler.
-$(GUESTS:%=build/%/vmgencounter.ko): build/%/vmgencounter.ko: build/%/.root $(MODULE_SOURCES) $(TEST_SOURCES)
+$(GUESTS:%=build/%/vmgencounter.ko): build/%/vmgencounter.ko: build/%.root $(MODULE_SOURCES) $(TEST_SOURCES)
 	kver=$$(cat "$$(scripts/kernel-image $*)/release") && \
-		scripts/build-cache $(@D) '*.ko' "$$(cat $(@D)/.root)" \
+		scripts/build-cache $(@D) '*.ko' "$$(cat build/$*.root)" \
 			Kbuild dkms.conf module include selftests/modules scripts/build-modules -- \
 		scripts/guest-root $* \
 		scripts/build-modules $(@D) /lib/modules/$$kver/build VMGENCOUNTER_TEST=y $(CROSS_$*)
 
 # Changes only when the root does. Headers come with the dates of their packages, so that
 # make would take objects that belong to others for up to date.
-build/%/.root: _guest-root
-	@mkdir -p $(@D)
+build/%.root: _guest-root
+	@mkdir -p build
 	@root=$$(scripts/guest-root $*) && id="$$root $$(stat -c %Y "$$root")" && \
-		[ "$$id" = "$$(cat $@ 2>/dev/null)" ] || { rm -rf $(@D)/tree && echo "$$id" >$@; }
+		{ [ "$$id" = "$$(cat $@ 2>/dev/null)" ] || echo "$$id" >$@; }
 
 _guest-root:
 

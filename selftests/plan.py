@@ -272,6 +272,7 @@ HOST_TESTS = {
     "rpm_test": ["selftests/host/rpm_test"],
     "deno_test": ["selftests/host/deno_test"],
     "hang_test": ["selftests/host/hang_test"],
+    "build_cache_test": ["selftests/host/build_cache_test"],
     "run_test": ["selftests/host/run_test"],
 }
 # The tier "test": this machine, all of one kernel, and this of the oldest and the newest.
