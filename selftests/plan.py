@@ -488,8 +488,8 @@ def plan(tier, releases, wanted, first=0):
             if tier in ("all", job.tier)
             and (not wanted or job.test in wanted or job.name in wanted)]
     jobs.sort(key=lambda job: (job.release != WHOLE, not job.is_long, job.test not in PARALLEL,
-                               order.index(job.release), job.guest,
-                               job.test not in WAITING))
+                               order.index(job.release), job.test not in WAITING,
+                               job.guest))
     add_machines(jobs)
     return jobs
 
