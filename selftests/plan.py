@@ -132,14 +132,16 @@ VPCI_GUESTS = ("vpci", "sriov", "hvpci")
 # The one of those that has a backchannel sees a wrong order of locks, in what runs most ways.
 LOCKDEP = "trixie-modvmgenid"
 LOCKDEP_TESTS = ("vpci_invalidate_test", "vpci_uring_test", "vpci_torture_test")
-# stress_test makes all of its changes on this one, fewer elsewhere, and least where the
-# emulation is slowest. It alone has two processors that run at the same time, and no other
-# test beside it: while one waits for its turn, the other spins for the locks that it holds.
-# The second starts when the kernel has booted and changed its own code: see --accel of vm.
-# That takes the delays of a real processor (lpj=0).
+# stress_test makes all of its changes on this one, fewer elsewhere, and least where the kernel
+# checks itself or the emulation is slowest. It alone has two processors that run at the same
+# time, and no other test beside it: while one waits for its turn, the other spins for the locks
+# that it holds. The second starts when the kernel has booted and changed its own code: see
+# --accel of vm. That takes the delays of a real processor (lpj=0).
 STRESSED = "trixie"
-SLOW = ("trixie-rt", "trixie-arm64", "bookworm-arm64")
+SLOW = ("trixie-rt", "trixie-arm64", "bookworm-arm64") + BUILT
 PARALLEL = ("stress_test",)
+# Of the guest's time, for what takes long.
+LONG_TIMEOUT = ["--timeout", "1800"]
 # vpci_torture_test goes on for so many seconds where it is run, ten minutes in all, or
 # TORTURE_SECONDS. By chance, or by TORTURE_SEED, which a run prints.
 TORTURED = {("bookworm", "vpci"): 60, ("trixie", "vpci"): 420, ("trixie", "hvpci"): 60,
@@ -162,7 +164,7 @@ TRACED = ALL + MODULE_GUESTS
 # Program: (guests, word sizes, more arguments for the guest)
 GUEST_TESTS = {
     "stress_test": (("fast", "acpi", "dt", "dt-irq"), (64,),
-                    ["--timeout", "1800", "--accel", "tcg,thread=multi", "--append", "maxcpus=1 lpj=0"]),
+                    ["--accel", "tcg,thread=multi", "--append", "maxcpus=1 lpj=0"]),
     "ioctl_test": (ALL, (64, 32), []),
     "read_test": (ALL, (64, 32), []),
     "poll_test": (ALL, (64, 32), []),
@@ -204,8 +206,7 @@ GUEST_TESTS = {
     "vpci_wire_test": (("hvpci",), (64,), []),
     "vpci_memory_test": (("vpci", "hvpci"), (64,), []),
     # The allocator checks all that it gives and gets back.
-    "vpci_torture_test": (("vpci", "hvpci"), (64,),
-                          ["--timeout", "1800", "--append", "slub_debug=FZPU"]),
+    "vpci_torture_test": (("vpci", "hvpci"), (64,), ["--append", "slub_debug=FZPU"]),
 }
 # The libraries see of a kernel what the other tests compare on all of them. That for sources
 # from Windows waits in one of two ways: that of all kernels, and that of those from 6.8 on.
@@ -301,6 +302,11 @@ class Machine:
         return f"{self.release} {self.guest}"
 
     @property
+    def is_worth_saving(self):
+        """Several tests use it, or one that runs alone, which has not to wait for its boot."""
+        return len(self.programs) > 1 or self.programs[0][0] in PARALLEL
+
+    @property
     def directory(self):
         return MACHINES / f"{self.name}-{zlib.crc32(repr(self.options).encode()):x}".replace(" ", "-")
 
@@ -384,13 +390,15 @@ class Job:
         if self.host_command:
             return self.host_command
         words = ["--times", str(self.times), "--console", str(self.log.with_suffix(".console"))]
+        if self.test in PARALLEL or self.test == "vpci_torture_test":
+            words += LONG_TIMEOUT
+        script = f"exec {self.program()}"
+        if self.test in PARALLEL:
+            script = f"echo 1 >/sys/devices/system/cpu/cpu1/online && {script}"
         if self.machine.saved:
-            return self.machine.restore_command(words + ["--", "sh", "-c", f"exec {self.program()}"])
-        before = GUESTS[self.guest][1]
-        if self.test == "stress_test":
-            before += " && echo 1 >/sys/devices/system/cpu/cpu1/online"
+            return self.machine.restore_command(words + ["--", "sh", "-c", script])
         return self.machine.boot_command([(self.test, self.bits)], words + [
-            "--", "sh", "-c", f"{before} && exec {self.program()}"])
+            "--", "sh", "-c", f"{GUESTS[self.guest][1]} && {script}"])
 
     def program(self):
         return f"env {self.environment()} /tests/{self.bits}/{self.test}"
@@ -417,7 +425,7 @@ def together_command(jobs, times):
     script = "ended() { read -r up _ </proc/uptime; echo; echo \"# ended with $1 at $up\"; }\nended 0\n"
     script += "".join(f"{job.program()}\nended $?\n" for job in jobs)
     return jobs[0].machine.restore_command([
-        "--times", str(times), "--console", str(times.with_suffix(".console")), "--timeout", "1800",
+        "--times", str(times), "--console", str(times.with_suffix(".console")), *LONG_TIMEOUT,
         "--", "sh", "-c", script])
 
 
