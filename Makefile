@@ -290,7 +290,7 @@ $(GUESTS:%=build/%/vmgencounter.ko): build/%/vmgencounter.ko: build/%.root $(MOD
 		scripts/build-modules $(@D) /lib/modules/$$kver/build VMGENCOUNTER_TEST=y $(CROSS_$*)
 
 # Changes only when the root does. Headers come with the dates of their packages, so that
-# make would take objects that belong to others for up to date.
+# make would take objects that belong to others for up to date: build-cache then removes them.
 build/%.root: _guest-root
 	@mkdir -p build
 	@root=$$(scripts/guest-root $*) && id="$$root $$(stat -c %Y "$$root")" && \
@@ -340,8 +340,8 @@ build/acpi-arm64/%.aml: selftests/qemu/%.asl
 	iasl -va -p $(basename $@) $(basename $@).asl
 
 # build-programs DIRECTORY COMPILER MAKE-ARGUMENTS
-build-programs = scripts/build-cache build/selftests/$(1) '*' \
-	"$$($(2) --version; ldd --version; scripts/kernel-source)" selftests/Makefile \
+build-programs = key=$$($(2) --version && ldd --version && scripts/kernel-source) && \
+	scripts/build-cache build/selftests/$(1) '*' "$$key" selftests/Makefile \
 	$(wildcard selftests/*.[ch] selftests/host/*.[ch]) selftests/vmgencounter selftests/vpci selftests/win32 include examples \
 	userspace/lib userspace/win32 userspace/examples userspace/vmgenctl dkms.conf -- \
 	$(MAKE) --no-print-directory -j$(shell nproc) -C selftests $(3)
