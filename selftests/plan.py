@@ -487,7 +487,8 @@ def add_machines(jobs):
 
 
 def plan(tier, releases, wanted, first=0):
-    """The jobs, those that take long first: the others then fill what time is left.
+    """The jobs, those that take long first, and of each kernel's others those that mostly wait:
+    the rest then fills what time is left.
     Wanted are names of tests or of jobs; none means all. The order of releases is rotated by
     first, any number."""
     first %= len(RELEASES)
