@@ -12,9 +12,11 @@
  */
 #include <err.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +40,16 @@ static unsigned int count_works(void)
 	return count;
 }
 
+static bool kernel_has_that_work(void)
+{
+	int major = 0, minor = 0;
+	struct utsname name;
+
+	if (uname(&name) || sscanf(name.release, "%d.%d", &major, &minor) != 2)
+		errx(1, "this kernel's version is no version");
+	return major > 6 || (major == 6 && minor >= 2);
+}
+
 int main(void)
 {
 	int fd = open("/dev/urandom", O_RDONLY);
@@ -47,6 +59,8 @@ int main(void)
 	while (!clock_gettime(CLOCK_BOOTTIME, &now) && now.tv_sec < UPTIME_S)
 		sleep(1);
 	works = count_works();
+	if (!works && kernel_has_that_work())
+		errx(1, "%s knows no crng_reseed() by a work of the kernel's", TRACE);
 	while (works && count_works() == works)
 		usleep(100000);
 	if (fd < 0 || ioctl(fd, RNDRESEEDCRNG))
